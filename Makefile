@@ -1,0 +1,10 @@
+# Every word is a word of course.py, which runs without make too. `make PYTHON=python3.13 lab` picks another Python,
+# `make test ARGS="-n 2"` hands words on.
+PYTHON ?= python3
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: setup lab test check notebooks slides bench help
+
+setup lab test check notebooks slides bench help:
+	@$(PYTHON) course.py $@ $(ARGS)

@@ -1,0 +1,42 @@
+"""Helper package of the course *Bayesian Neural Networks*.
+
+Rooms, in reading order (imports point upward only):
+
+========================  ==============================================================================
+`bnn_course.data`         data sets that ship with the course, each verified by checksum
+`bnn_course.uncertainty`  predictive probabilities → entropy, mutual information, NLL, calibration, AUROC
+`bnn_course.inference`    a `pm.Model` → its fitted posterior; the only room that knows backends
+`bnn_course.claims`       a sentence, a value and a bound: one line when true, an error when false
+`bnn_course.plots`        one idea drawn on a given axes
+========================  ==============================================================================
+
+Importing the package sets PyTensor up (and imports nothing heavy): Numba backend, no C++ compiler. Keys that you set
+yourself in the environment variable ``PYTENSOR_FLAGS`` win.
+"""
+
+import logging
+import os
+import sys
+import warnings
+
+__version__ = "0.1.0"
+
+_PYTENSOR = {"mode": "NUMBA", "cxx": ""}
+
+
+def _configure_pytensor():
+    """Choose PyTensor's backend before it is imported; worker processes inherit the environment."""
+    flags = os.environ.get("PYTENSOR_FLAGS", "")
+    chosen = {flag.split("=", 1)[0].strip() for flag in flags.split(",") if flag.strip()}
+    missing = {key: value for key, value in _PYTENSOR.items() if key not in chosen}
+    os.environ["PYTENSOR_FLAGS"] = ",".join([flags] * bool(flags) + [f"{k}={v}" for k, v in missing.items()])
+    if "pytensor" in sys.modules:
+        for key, value in missing.items():
+            setattr(sys.modules["pytensor"].config, key, value)
+
+
+_configure_pytensor()
+# ArviZ 0.23 advertises its successor once a day (a stamp file): without this line, stored outputs depend on the date.
+warnings.filterwarnings("ignore", message=r"\s*ArviZ is undergoing a major refactor", category=FutureWarning)
+# PyMC reports on stderr what it is about to do, unless a handler is there already; this one lets its warnings through.
+logging.getLogger("pymc").addHandler(logging.lastResort)

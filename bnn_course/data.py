@@ -1,0 +1,295 @@
+"""Data sets of the course: digits and clothes that ship with it, letters drawn on the spot, points in the plane.
+
+Pictures are uint8 arrays (picture, 28, 28), bright on dark, 0 = background; labels are uint8 arrays (picture,).
+Scaling pixels to [0, 1] is the lesson's job. Nothing is downloaded; files are verified by checksum on every load.
+Lesson 09 uses the digits, and shows clothes and letters to a network that has never seen them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import string
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Affine2D
+
+from bnn_course._checks import generator, one_of, positive_integer, real_number
+
+FOLDER = Path(__file__).parent / "datasets"
+SIDE = 28  # pixels of a picture
+BOX = 20  # pixels of the longer side of a digit or letter inside it
+
+
+class Mnist(NamedTuple):
+    """Handwritten digits 0…9: images (60 000 or 10 000, 28, 28) uint8 and labels (60 000 or 10 000,) uint8."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+class Fashion(NamedTuple):
+    """Clothes: images (2 000, 28, 28) uint8, labels (2 000,) uint8, and the name of each label 0…9."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+
+
+class Letters(NamedTuple):
+    """Letters: images (picture, 28, 28) uint8, the letter (picture,) and the style (picture,) of each, as text."""
+
+    images: np.ndarray
+    names: np.ndarray
+    styles: np.ndarray
+
+
+# Files that ship with the course --------------------------------------------------------------------------------------
+
+
+def load_mnist():
+    """Load all 70 000 handwritten digits of MNIST in their original order.
+
+    Returns
+    -------
+    Mnist
+        train_images (60 000, 28, 28), train_labels (60 000,), test_images (10 000, 28, 28), test_labels (10 000,);
+        uint8, pixels 0…255, labels 0…9.
+
+    Raises
+    ------
+    FileNotFoundError
+        If mnist.npz or SHA256SUMS is missing.
+    ValueError
+        If the file is not the one that SHA256SUMS describes.
+
+    Notes
+    -----
+    Y. LeCun, C. Cortes, C. J. C. Burges, licence CC BY-SA 3.0. Lesson 09 shows the pictures.
+    """
+    return Mnist(**_load_arrays("mnist.npz"))
+
+
+def load_fashion_mnist():
+    """Load the first 2 000 test pictures of Fashion-MNIST in their original order.
+
+    Returns
+    -------
+    Fashion
+        images (2 000, 28, 28) uint8, pixels 0…255; labels (2 000,) uint8, 0…9; names of the ten labels.
+
+    Raises
+    ------
+    FileNotFoundError
+        If fashion_mnist.npz or SHA256SUMS is missing.
+    ValueError
+        If the file is not the one that SHA256SUMS describes.
+
+    Notes
+    -----
+    H. Xiao, K. Rasul, R. Vollgraf (2017), arXiv:1708.07747, licence MIT. Lesson 09 shows the pictures.
+    """
+    return Fashion(**_load_arrays("fashion_mnist.npz"), names=_FASHION_NAMES)
+
+
+_FASHION_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"
+)  # fmt: skip
+
+
+def _load_arrays(name):
+    """Return the arrays of a shipped file by name, after comparing its bytes with SHA256SUMS."""
+    with np.load(io.BytesIO(_verified_bytes(name)), allow_pickle=False) as stored:
+        return {key: stored[key] for key in stored.files}
+
+
+def _verified_bytes(name):
+    """Return the content of a shipped file whose SHA-256 is the recorded one."""
+    expected = _recorded_checksum(name)
+    try:
+        content = (FOLDER / name).read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{name} must have SHA-256 {expected}, got no file at {FOLDER / name}: {_remedy(name)}"
+        ) from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{name} must have SHA-256 {expected}, got {found} ({len(content):,} bytes at {FOLDER / name}): "
+            f"{_remedy(name)}"
+        )
+    return content
+
+
+def _recorded_checksum(name):
+    """Return the SHA-256 that SHA256SUMS records for a shipped file."""
+    try:
+        lines = (FOLDER / "SHA256SUMS").read_text(encoding="ascii").splitlines()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"SHA256SUMS must lie beside {name}, got no file in {FOLDER}: {_remedy('SHA256SUMS')}"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"SHA256SUMS must be plain text, got {error}: {_remedy('SHA256SUMS')}") from None
+    for line in lines:
+        checksum, _, file_name = line.partition("  ")
+        if file_name.strip() == name:
+            return checksum
+    raise ValueError(f"SHA256SUMS must have a line for {name}, got {len(lines)} others: {_remedy('SHA256SUMS')}")
+
+
+def _remedy(name):
+    return (
+        f"restore it with `git checkout -- bnn_course/datasets/{name}` in a clone, or reinstall the package, "
+        "or rebuild it with bnn_course/datasets/build_datasets.py"
+    )
+
+
+# Points in the plane --------------------------------------------------------------------------------------------------
+
+
+def make_moons(n, *, noise, rng):
+    """Draw two interleaving half circles of radius 1, the classic small classification task, in random order.
+
+    Parameters
+    ----------
+    n : int
+        Number of points, at least 2; class 0 (upper moon) gets n // 2, class 1 (lower moon) the rest.
+    noise : float
+        Standard deviation of the Normal noise on both coordinates, ≥ 0, in units of the radius.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    x : ndarray of float64, shape (n, 2)
+    y : ndarray of uint8, shape (n,)
+        0 or 1.
+
+    Notes
+    -----
+    Without noise the points are those of `sklearn.datasets.make_moons`. Lesson 00 shows them.
+    """
+    n = positive_integer(n, "n")
+    if n < 2:
+        raise ValueError(f"n must be ≥ 2, got {n}: each moon needs a point")
+    noise = real_number(noise, "noise", low=0)
+    rng = generator(rng)
+    upper, lower = np.linspace(0, np.pi, n // 2), np.linspace(0, np.pi, n - n // 2)
+    upper_moon = np.column_stack([np.cos(upper), np.sin(upper)])
+    lower_moon = np.column_stack([1 - np.cos(lower), 0.5 - np.sin(lower)])
+    x = np.concatenate([upper_moon, lower_moon])
+    y = np.repeat(np.array([0, 1], dtype=np.uint8), [len(upper), len(lower)])
+    order = rng.permutation(n)
+    return x[order] + rng.normal(0, noise, (n, 2)), y[order]
+
+
+# Letters --------------------------------------------------------------------------------------------------------------
+
+_FONT_FILES = {
+    "sans": "DejaVuSans.ttf",
+    "sans italic": "DejaVuSans-Oblique.ttf",
+    "serif": "DejaVuSerif.ttf",
+    "serif italic": "DejaVuSerif-Italic.ttf",
+    "mono": "DejaVuSansMono.ttf",
+    "mono italic": "DejaVuSansMono-Oblique.ttf",
+}
+STYLES = tuple(_FONT_FILES)
+
+LOOK_ALIKES = {0: "DOQo", 1: "IJijl", 2: "Zz", 4: "AYy", 5: "Ss", 6: "Gb", 7: "T", 8: "B", 9: "gq"}
+
+
+def letters_set():
+    """Draw every letter that does not look like a digit, once in each style.
+
+    Returns
+    -------
+    Letters
+        images (picture, 28, 28) uint8; names (picture,), e.g. "K"; styles (picture,), e.g. "serif italic".
+
+    Notes
+    -----
+    Which of the 52 letters are left out follows from two rules about shapes, never from the answer of a classifier,
+    which would decide in advance how well letters are detected:
+
+    1. A letter is left out when its printed or handwritten form, upright and not mirrored, is also a form of a digit
+       (`LOOK_ALIKES`): D O Q o (0), I J i j l (1), Z z (2), A Y y (4), S s (5), G b (6), T (7), B (8), g q (9).
+    2. A small letter is left out when it is only a smaller copy of its capital, since pictures are scaled to one size:
+       of those that rule 1 leaves, c v w x.
+
+    This leaves C E F H K L M N P R U V W X a d e f h k m n p r t u. Lesson 09 shows them.
+    """
+    left_out = {*"".join(LOOK_ALIKES.values()), *"cvwx"}
+    kept = [letter for letter in string.ascii_uppercase + string.ascii_lowercase if letter not in left_out]
+    return Letters(
+        np.concatenate([render_letters(kept, style=style) for style in STYLES]),
+        np.array(kept * len(STYLES)),
+        np.repeat(np.array(STYLES), len(kept)),
+    )
+
+
+def render_letters(letters, *, style):
+    """Draw letters the way MNIST presents digits: 20 pixels tall or wide, centred by centre of mass in 28 by 28.
+
+    Outlines come from the DejaVu fonts that matplotlib ships, upright and slanted but not bold: their strokes are about
+    as wide as those of digits. The same letter gives the same picture on every call; between versions of matplotlib a
+    few pixels of slanted letters differ by 1 or 2 of 255.
+
+    Parameters
+    ----------
+    letters : str or sequence of str
+        Letters A…Z, a…z, one picture each.
+    style : {"sans", "sans italic", "serif", "serif italic", "mono", "mono italic"}
+
+    Returns
+    -------
+    ndarray of uint8, shape (letter, 28, 28)
+        Anti-aliased, bright on dark.
+    """
+    letters = _as_letters(letters)
+    font_file = Path(matplotlib.get_data_path(), "fonts", "ttf", _FONT_FILES[one_of(style, "style", STYLES)])
+    font = FontProperties(fname=font_file)
+    return np.stack([_render_outline(TextPath((0, 0), letter, size=100, prop=font)) for letter in letters])
+
+
+def _as_letters(letters):
+    """Return a list of single letters A…Z, a…z."""
+    if not isinstance(letters, (str, list, tuple, np.ndarray)):
+        raise TypeError(f"letters must be text or a sequence of letters, got {letters!r}: pass e.g. 'ABC'")
+    letters = np.atleast_1d(letters).tolist() if isinstance(letters, np.ndarray) else list(letters)
+    if not letters:
+        raise ValueError("letters must hold at least one letter, got none: pass e.g. 'ABC'")
+    for position, letter in enumerate(letters):
+        if not isinstance(letter, str):
+            raise TypeError(f"letters must hold text, got {letter!r} at position {position}: pass e.g. ['A', 'B']")
+        if len(letter) != 1 or letter not in string.ascii_letters:
+            raise ValueError(f"letters must lie in A…Z, a…z, got {letter!r} at position {position}: drop or replace it")
+    return letters
+
+
+def _render_outline(outline):
+    """Draw an outline with its box in the middle, then move it by whole pixels as MNIST does."""
+    box = outline.get_extents()
+    fit = Affine2D().translate(-(box.x0 + box.x1) / 2, -(box.y0 + box.y1) / 2).scale(BOX / max(box.width, box.height))
+    image = _fill(outline, fit.translate(SIDE / 2, SIDE / 2))
+    centre = [np.average(indices, weights=image) for indices in np.indices(image.shape)]
+    # A symmetric letter lies half-way between two moves: 0.49, so that rounding errors do not choose between them.
+    down, right = (int(np.floor(SIDE / 2 - where + 0.49)) for where in centre)
+    return np.roll(image, (down, right), axis=(0, 1))
+
+
+def _fill(outline, transform):
+    """Fill an outline (y upwards) on a dark square; a pixel is the share of its area that is covered, 0…255."""
+    renderer = RendererAgg(SIDE, SIDE, dpi=72)
+    brush = renderer.new_gc()
+    brush.set_linewidth(0)
+    brush.set_snap(False)
+    renderer.draw_path(brush, outline, transform, (1.0, 1.0, 1.0))
+    return np.asarray(renderer.buffer_rgba())[..., 3].copy()

@@ -1,0 +1,477 @@
+"""One idea drawn on a given axes: `ax` first, arrays in, artist out; no titles, no sampling, no saving.
+
+Colours are those of Okabe and Ito (2008), readable with any colour vision. Throughout the course blue means true or
+right and vermillion means wrong; on maps blue is class 0 and vermillion class 1. What colour says, a marker, a line
+style or a word says too. Extra keywords go to the main artist. Lesson 09 uses every function.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import FigureBase
+from matplotlib.ticker import PercentFormatter
+
+from bnn_course._checks import as_array, as_labels, in_range, one_of, positive_integer
+from bnn_course.uncertainty import Reliability, RiskCoverage, as_probability
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+GREY, PALE, DARK = "#9A9A9A", "#D9D9D9", "#404040"
+
+CYCLE = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
+
+PROBABILITY_MAP = LinearSegmentedColormap.from_list(
+    "probability", ["#3D8FC0", "#A6CFE8", "#F7F7F7", "#F3C4A2", "#DE7F3A"]
+)
+UNCERTAINTY_MAP = LinearSegmentedColormap.from_list("uncertainty", ["#FFFFFF", "#EBC9DC", PURPLE, "#8A3A6B", "#3D0F30"])
+
+SMALL = 8  # points; the smallest text anywhere
+CELL = (1.45, 1.9)  # inches; the smallest cell of a gallery in which nothing overlaps
+
+
+# Shared ---------------------------------------------------------------------------------------------------------------
+
+
+def _axes(ax):
+    if not isinstance(ax, Axes):
+        raise TypeError(
+            f"ax must be a matplotlib Axes, got {type(ax).__name__}: create one with fig, ax = plt.subplots()"
+        )
+    return ax
+
+
+def _next_style(ax, kwargs):
+    """Give the n-th line on an axes the n-th colour and dash pattern, unless the caller chose."""
+    n = sum(line.get_gid() == "series" for line in ax.lines) % len(CYCLE)
+    chosen = {"color", "c"} & set(kwargs), {"linestyle", "ls"} & set(kwargs)
+    style = {} if chosen[0] else {"color": CYCLE[n]}
+    return style | ({} if chosen[1] else {"linestyle": LINES[n]}) | {"gid": "series"} | kwargs
+
+
+def _percent(axis, decimals=None):
+    axis.set_major_formatter(PercentFormatter(xmax=1, decimals=decimals, symbol=" %"))
+
+
+def _legend_if(ax, label, **kwargs):
+    if label is not None:
+        ax.legend(frameon=False, **kwargs)
+
+
+# Curves ---------------------------------------------------------------------------------------------------------------
+
+
+def loss_curve(ax, steps, loss, *, window=1, **line_kwargs):
+    """Draw the loss of a fit against its steps.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    steps : array (record,)
+        Optimisation steps.
+    loss : array (record,)
+        Negative ELBO per datum, in nats.
+    window : int
+        Above 1, the raw loss is drawn pale behind its running mean over this many records.
+
+    Returns
+    -------
+    matplotlib.lines.Line2D
+        The loss, or its running mean (shorter by window − 1 records).
+    """
+    steps = as_array(steps, "steps", ndim=1)
+    loss = as_array(loss, "loss", ndim=1, shape=steps.shape)
+    if positive_integer(window, "window") > len(loss):
+        raise ValueError(
+            f"window must lie in [1, {len(loss)}], the number of records, got {window}: choose a smaller one"
+        )
+    style = {"linewidth": 1.8} | _next_style(_axes(ax), line_kwargs)
+    if window > 1:
+        ax.plot(steps, loss, color=style.get("color", style.get("c")), alpha=0.25, linewidth=0.8)
+    smooth = np.convolve(loss, np.full(window, 1 / window), mode="valid")
+    (line,) = ax.plot(steps[window - 1 :], smooth, **style)
+    ax.set(xlabel="optimisation step", ylabel="negative ELBO per datum (nats)")
+    _legend_if(ax, line_kwargs.get("label"))
+    return line
+
+
+def risk_coverage_curve(ax, curve, label=None, **line_kwargs):
+    """Draw the error rate of the kept items against the share kept.
+
+    A dot marks where a curve begins when its most certain items are tied, as those of a vote share are.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    curve : RiskCoverage
+        From `bnn_course.uncertainty.risk_coverage`.
+    label : str, optional
+        Name in the legend.
+
+    Returns
+    -------
+    matplotlib.lines.Line2D
+    """
+    if not isinstance(curve, RiskCoverage):
+        raise TypeError(
+            f"curve must be a RiskCoverage, got {type(curve).__name__}: compute it with risk_coverage(score, wrong)"
+        )
+    style = {"linewidth": 1.8, "label": label} | _next_style(_axes(ax), line_kwargs)
+    if curve.coverage[0] > 0.01:
+        style = {"marker": "o", "markevery": [0]} | style
+    (line,) = ax.plot(curve.coverage, curve.risk, **style)
+    ax.set(xlabel="coverage: share of items kept", ylabel="risk: error rate of the kept", xlim=(0, 1))
+    ax.set_ylim(bottom=0)
+    _percent(ax.xaxis, 0)
+    _percent(ax.yaxis)
+    _legend_if(ax, label, loc="upper left")
+    return line
+
+
+# Calibration ----------------------------------------------------------------------------------------------------------
+
+
+def _wilson(share, count, z=1.96):
+    """Ends of the 95 % Wilson interval of a share."""
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return middle - half, middle + half
+
+
+def reliability_diagram(ax, reliability, *, label=None, **errorbar_kwargs):
+    """Draw accuracy against confidence, bin by bin, with the diagonal of perfect calibration.
+
+    Bars are 95 % Wilson intervals: a bin of few items can be off the diagonal by chance. Call again to overlay.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    reliability : Reliability
+        From `bnn_course.uncertainty.reliability`; empty bins are left out.
+    label : str, optional
+        Name in the legend.
+
+    Returns
+    -------
+    matplotlib.container.ErrorbarContainer
+    """
+    if not isinstance(reliability, Reliability):
+        raise TypeError(
+            f"reliability must be a Reliability, got {type(reliability).__name__}: "
+            "compute it with reliability(probability, labels)"
+        )
+    filled = reliability.count > 0
+    confidence, share = reliability.confidence[filled], reliability.accuracy[filled]
+    low, high = _wilson(share, reliability.count[filled])
+    if not any(line.get_gid() == "diagonal" for line in _axes(ax).lines):
+        ax.plot(
+            [0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (4, 3)), gid="diagonal", label="perfectly calibrated"
+        )
+    n = sum(line.get_gid() == "series" for line in ax.lines)
+    style = _next_style(ax, errorbar_kwargs)
+    gid = style.pop("gid")  # for the line alone: the caps are lines, too
+    style = {
+        "marker": MARKERS[n % len(MARKERS)],
+        "markersize": 6,
+        "linewidth": 1.5,
+        "elinewidth": 1,
+        "capsize": 2.5,
+    } | style
+    bars = np.clip([share - low, high - share], 0, None)
+    drawn = ax.errorbar(confidence, share, yerr=bars, label=label, **style)
+    drawn[0].set_gid(gid)
+    ax.set(xlabel="confidence: largest class probability", ylabel="accuracy: share right")
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    _legend_if(ax, label, loc="upper left")
+    return drawn
+
+
+# Pictures and their class probabilities -------------------------------------------------------------------------------
+
+
+def picture(ax, image, **image_kwargs):
+    """Draw one grey picture as dark ink on white, without ticks.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    image : array (row, column)
+        Integers 0…255 or floats 0…1; 0 is paper.
+
+    Returns
+    -------
+    matplotlib.image.AxesImage
+    """
+    image = as_array(image, "image", ndim=2)
+    top = 1 if image.dtype.kind == "f" else 255
+    if image.min() < 0 or image.max() > top:
+        raise ValueError(
+            f"image must lie in [0, {top}] for dtype {image.dtype}, got values from {image.min():g} to {image.max():g}"
+            ": divide by 255, or clip"
+        )
+    drawn = _axes(ax).imshow(
+        image, **({"cmap": "gray_r", "vmin": 0, "vmax": top, "interpolation": "nearest"} | image_kwargs)
+    )
+    ax.set(xticks=[], yticks=[])
+    for spine in ax.spines.values():
+        spine.set(color=PALE, linewidth=0.8)
+    return drawn
+
+
+def class_bars(ax, probability, *, true=None, predicted=None, draws=None, **bar_kwargs):
+    """Draw the probability of each class: blue the true class, vermillion a wrong prediction, grey the others.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    probability : array (class,)
+    true : int, optional
+        Leave out when the picture belongs to no class; the prediction is dark then.
+    predicted : int, optional
+        The most probable class by default.
+    draws : array (draw, class), optional
+        Probabilities of the posterior draws; whiskers from their 5 % to their 95 % quantile.
+
+    Returns
+    -------
+    matplotlib.container.BarContainer
+    """
+    probability = as_probability(probability, "probability", ndim=1)
+    n_classes = len(probability)
+    predicted = int(probability.argmax()) if predicted is None else _class(predicted, "predicted", n_classes)
+    colours = [PALE] * n_classes
+    colours[predicted] = DARK if true is None else VERMILLION
+    if true is not None:
+        colours[_class(true, "true", n_classes)] = BLUE
+    style = {"color": colours, "edgecolor": GREY, "linewidth": 0.5, "width": 0.8}
+    whiskers = None if draws is None else _whiskers(draws, n_classes)
+    bars = _axes(ax).bar(np.arange(n_classes), probability, **(style | bar_kwargs))
+    if whiskers is not None:
+        ax.vlines(np.arange(n_classes), *whiskers, color=BLACK, linewidth=1)
+    ax.set(xlim=(-0.6, n_classes - 0.4), ylim=(0, 1), xticks=range(n_classes), yticks=[0, 0.5, 1], axisbelow=True)
+    ax.tick_params(labelsize=SMALL, length=0, pad=2)
+    ax.grid(False, axis="x")
+    ax.grid(True, axis="y", color=PALE, linewidth=0.6)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return bars
+
+
+def _class(value, name, n_classes):
+    return int(as_labels([value], name, n_classes=n_classes)[0])
+
+
+def _whiskers(draws, n_classes):
+    draws = as_probability(draws, "draws", ndim=2)
+    if draws.shape[1] != n_classes:
+        raise ValueError(f"draws must have shape (draw, {n_classes}), got {draws.shape}: one column per class")
+    return np.quantile(draws, [0.05, 0.95], axis=0)
+
+
+def gallery(fig, images, probability, labels=None, *, draws=None, captions=None, columns=5):
+    """Draw pictures in a grid, each with its true and predicted class in words and its class probabilities as bars.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        Each cell needs at least 1.45 × 1.9 inches; ``figsize=(8, 2 * rows)`` is comfortable.
+    images : array (item, row, column)
+    probability : array (item, class)
+    labels : array of int (item,), optional
+        True classes; leave out for pictures that belong to no class.
+    draws : array (draw, item, class), optional
+        Whiskers on the bars, see `class_bars`.
+    captions : sequence of str (item,), optional
+        A short line above each picture, such as "30°".
+    columns : int
+
+    Returns
+    -------
+    list of (Axes, Axes)
+        Picture and bars of each item, row by row.
+    """
+    images = as_array(images, "images", ndim=3)
+    n = len(images)
+    probability = as_probability(as_array(probability, "probability", ndim=2, shape=(n, None)), "probability", ndim=2)
+    if labels is not None:
+        labels = as_labels(labels, "labels", n_items=n, n_classes=probability.shape[1])
+    if draws is not None:
+        draws = as_array(draws, "draws", ndim=3, shape=(None, *probability.shape))
+    cells = _cells(fig, n, min(positive_integer(columns, "columns"), n))
+    captions = [""] * n if captions is None else _captions(captions, n, cells[0][2])
+    drawn = []
+    for i, cell in enumerate(cells):
+        true = None if labels is None else int(labels[i])
+        item_draws = None if draws is None else draws[:, i]
+        drawn.append(_gallery_cell(fig, cell, images[i], probability[i], true, item_draws, captions[i]))
+    return drawn
+
+
+def _captions(captions, n, width):
+    """The captions, if there are `n` and each is short enough for a cell `width` inches wide."""
+    if len(captions) != n:
+        raise ValueError(f"captions must hold {n} texts, one per picture, got {len(captions)}: add or drop some")
+    longest = int(width / 0.075)
+    for i, text in enumerate(captions):
+        if not isinstance(text, str):
+            raise TypeError(f"captions must be strings, got {text!r} at position {i}: use str() or an f-string")
+        if len(text) > longest:
+            raise ValueError(f"captions must have at most {longest} characters here, got {text!r}: shorten it")
+    return captions
+
+
+def _cells(fig, n, columns):
+    """Left, bottom, width, height of each cell in inches, row by row from the top."""
+    if not isinstance(fig, FigureBase):
+        raise TypeError(
+            f"fig must be a matplotlib Figure, got {type(fig).__name__}: create one with plt.figure(figsize=(8, 6))"
+        )
+    rows = -(-n // columns)
+    width, height = (float(side) / fig.dpi for side in fig.bbox.size)
+    if width / columns < CELL[0] - 1e-6 or height / rows < CELL[1] - 1e-6:
+        raise ValueError(
+            f"fig must be at least {CELL[0] * columns:.2f} × {CELL[1] * rows:.2f} inches for {n} pictures in {columns} "
+            f"columns, got {width:.2f} × {height:.2f}: enlarge figsize, or show fewer pictures"
+        )
+    cell_width, cell_height = width / columns, height / rows
+    return [
+        (i % columns * cell_width, height - (i // columns + 1) * cell_height, cell_width, cell_height) for i in range(n)
+    ]
+
+
+def _gallery_cell(fig, cell, image, probability, true, draws, caption):
+    """One picture at the upper left, words at its right, bars below: placed in inches, so that text never overlaps."""
+    left, bottom, width, height = cell
+    size = np.tile(fig.bbox.size / fig.dpi, 2)
+    top = bottom + height - (0.26 if caption else 0.10)
+    side = min(width - 0.85, 0.6 * (top - bottom - 0.40))
+    bars_height = top - side - bottom - 0.40
+    picture_ax = fig.add_axes(np.array([left + 0.20, top - side, side, side]) / size)
+    bars_ax = fig.add_axes(np.array([left + 0.20, bottom + 0.28, width - 0.30, bars_height]) / size)
+    picture(picture_ax, image)
+    class_bars(bars_ax, probability, true=true, draws=draws)
+    bars_ax.set_yticks([0, 0.5, 1], ["0", "", "1"])
+    _words(picture_ax, side, true, int(probability.argmax()))
+    if caption:
+        picture_ax.annotate(caption, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", fontsize=9)
+    return picture_ax, bars_ax
+
+
+def _words(ax, side, true, predicted):
+    """True and predicted class at the right of a picture of `side` inches."""
+    lines = [] if true is None else [("true", true, BLUE)]
+    lines.append(("predicted", predicted, DARK if true is None else BLUE if predicted == true else VERMILLION))
+    for row, (word, value, colour) in enumerate(lines):
+        here = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
+        down = -row * max(24, side * 72 / 2)  # points; 24 keeps the two rows apart beside a small picture
+        ax.annotate(word, (1, 1), (5, down), fontsize=SMALL, color=DARK, **here)
+        ax.annotate(str(value), (1, 1), (5, down - 9), fontsize=14, fontweight="bold", color=colour, **here)
+
+
+# Maps over the plane --------------------------------------------------------------------------------------------------
+
+
+def probability_map(ax, xs, ys, values, *, kind, **mesh_kwargs):
+    """Colour the plane by a probability (diverging, line at ½) or by an uncertainty (sequential from 0).
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    xs : array (column,)
+    ys : array (row,)
+    values : array (row, column)
+    kind : {"probability", "uncertainty"}
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+        For ``fig.colorbar(mesh, ax=ax, label=…)``.
+    """
+    xs, ys = as_array(xs, "xs", ndim=1), as_array(ys, "ys", ndim=1)
+    values = as_array(values, "values", ndim=2, shape=(len(ys), len(xs)))
+    is_probability = one_of(kind, "kind", ("probability", "uncertainty")) == "probability"
+    in_range(values, "values", 0, 1 if is_probability else np.inf)
+    style = {"cmap": PROBABILITY_MAP, "vmin": 0, "vmax": 1} if is_probability else {"cmap": UNCERTAINTY_MAP, "vmin": 0}
+    mesh = _axes(ax).pcolormesh(xs, ys, values, **(style | {"shading": "nearest", "rasterized": True} | mesh_kwargs))
+    if is_probability and values.min() < 0.5 < values.max():
+        ax.contour(xs, ys, values, levels=[0.5], colors=BLACK, linewidths=1.2)
+    return mesh
+
+
+def scatter_classes(ax, x, y, **scatter_kwargs):
+    """Draw points of the plane, one colour and one marker per class, as in `probability_map`.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    x : array (item, 2)
+    y : array of int (item,)
+        At most 7 classes.
+
+    Returns
+    -------
+    list of matplotlib.collections.PathCollection
+        One per class that occurs.
+    """
+    x = as_array(x, "x", ndim=2, shape=(None, 2))
+    y = as_labels(y, "y", n_items=len(x), n_classes=len(CYCLE))
+    style = {"s": 26, "edgecolor": "white", "linewidth": 0.7, "zorder": 3} | scatter_kwargs
+    return [
+        _axes(ax).scatter(*x[y == c].T, **({"color": CYCLE[c], "marker": MARKERS[c], "label": f"class {c}"} | style))
+        for c in np.unique(y)
+    ]
+
+
+# Groups ---------------------------------------------------------------------------------------------------------------
+
+
+def strip_compare(ax, groups, **scatter_kwargs):
+    """Compare distributions: a box of quartiles with 5–95 % whiskers, and dots, for each named group.
+
+    Large groups are drawn by 400 evenly spaced quantiles; the count in the label is that of the data.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Name the quantity with ``ax.set_xlabel``.
+    groups : dict of str to array (item,)
+        From top to bottom.
+
+    Returns
+    -------
+    list of matplotlib.collections.PathCollection
+        The dots of each group.
+    """
+    if not isinstance(groups, dict) or not groups:
+        raise TypeError(
+            f'groups must be a dict of name to values with at least one entry, got {groups!r}: {{"right": …}}'
+        )
+    groups = {name: as_array(values, f"groups[{name!r}]", ndim=1).astype(float) for name, values in groups.items()}
+    colours = [CYCLE[i % len(CYCLE)] for i in range(len(groups))]
+    for place, (values, colour) in enumerate(zip(groups.values(), colours, strict=True)):
+        _box(_axes(ax), values, place - 0.18, colour)
+    dots = [
+        _dots(ax, values, place + 0.2, {"color": colour} | scatter_kwargs)
+        for place, (values, colour) in enumerate(zip(groups.values(), colours, strict=True))
+    ]
+    names = [f"{name}\n{len(values):,}".replace(",", "\N{THIN SPACE}") for name, values in groups.items()]
+    ax.set_yticks(range(len(groups)), names)
+    ax.set_ylim(len(groups) - 0.45, -0.55)
+    return dots
+
+
+def _box(ax, values, place, colour):
+    low, q1, median, q3, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
+    ax.hlines([place, place], [low, q3], [q1, high], color=DARK, linewidth=1.2)
+    ax.vlines([low, high], place - 0.07, place + 0.07, color=DARK, linewidth=1.2)
+    ax.barh(place, q3 - q1, left=q1, height=0.26, facecolor=colour, edgecolor=DARK, linewidth=0.8)
+    ax.vlines(median, place - 0.13, place + 0.13, color="white", linewidth=2.5)
+
+
+def _dots(ax, values, place, style):
+    """Dots on a narrow strip; the golden ratio spreads them evenly, so that no random numbers are needed."""
+    shown = np.sort(values) if len(values) <= 400 else np.quantile(values, np.linspace(0, 1, 400))
+    spread = (np.arange(len(shown)) * 0.6180339887) % 1 - 0.5
+    return ax.scatter(shown, place + 0.26 * spread, **({"s": 7, "alpha": 0.6, "linewidth": 0} | style))

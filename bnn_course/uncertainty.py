@@ -1,0 +1,390 @@
+"""From draws of predictive probabilities to numbers: uncertainty, scores, calibration, rejection, detection.
+
+Words for shapes: `probabilities` (draw, item, class) holds one class distribution per posterior draw and item;
+`probability` (item, class) is one distribution per item, such as the mean over draws or the answer of a point estimate;
+`labels` (item,) are whole numbers 0 … n_classes − 1. Entropies are in nats. Lesson 09 shows every formula in full.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import entr, rel_entr
+
+from bnn_course._checks import as_array, as_labels, generator, in_range, positive_integer, real_number
+
+ROW_SUM_TOLERANCE = 1e-3  # room for float32 and half-precision softmax
+
+
+class Decomposition(NamedTuple):
+    """Uncertainty of each item, shape (item,): total = aleatoric + epistemic."""
+
+    total: np.ndarray
+    aleatoric: np.ndarray
+    epistemic: np.ndarray
+
+
+class Reliability(NamedTuple):
+    """Confidence against accuracy: edges (bin + 1,); confidence, accuracy, count (bin,), NaN where a bin is empty."""
+
+    edges: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    count: np.ndarray
+
+
+class RiskCoverage(NamedTuple):
+    """Error rate `risk` among the kept items when the share `coverage` is kept, one entry per threshold."""
+
+    coverage: np.ndarray
+    risk: np.ndarray
+
+
+class Interval(NamedTuple):
+    """Ends of an interval."""
+
+    low: float
+    high: float
+
+
+# Entry: what is refused -----------------------------------------------------------------------------------------------
+
+
+def as_probability(value, name, *, ndim):
+    """Return float class probabilities whose last axis is the class, or say what is wrong with them.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not floating: labels and one-hot draws are not probabilities.
+    ValueError
+        If the rank is wrong, an entry is NaN or outside [0, 1], there are fewer than two classes, or a row does not
+        sum to 1 within 0.001.
+    """
+    array = as_array(value, name, ndim=ndim)
+    if array.dtype.kind != "f":
+        raise TypeError(
+            f"{name} must be floats in [0, 1], got dtype {array.dtype}: pass class probabilities, not 0/1 draws"
+        )
+    if array.shape[-1] < 2:
+        raise ValueError(
+            f"{name} must have at least 2 classes on its last axis, got shape {array.shape}: "
+            "for a binary model stack 1 - p and p"
+        )
+    in_range(array, name, 0, 1)
+    sums = array.sum(axis=-1, dtype=float)
+    if np.any(off := np.abs(sums - 1) > ROW_SUM_TOLERANCE):
+        where = tuple(int(i) for i in np.argwhere(off)[0])
+        raise ValueError(
+            f"{name} must sum to 1 ± {ROW_SUM_TOLERANCE} over the classes, got {sums[where]:.4g} at index {where}: "
+            "apply a softmax, and keep the class on the last axis"
+        )
+    return array
+
+
+def _scored(probability, labels):
+    probability = as_probability(probability, "probability", ndim=2)
+    labels = as_labels(labels, "labels", n_items=probability.shape[0], n_classes=probability.shape[1])
+    return probability, labels.astype(int)  # bool labels would select, not index
+
+
+def _score_and_wrong(score, wrong):
+    score = as_array(score, "score", ndim=1)
+    wrong = as_array(wrong, "wrong", ndim=1, shape=score.shape, kind="integer")
+    return score, in_range(wrong, "wrong", 0, 1).astype(bool)
+
+
+# Uncertainty from draws -----------------------------------------------------------------------------------------------
+
+
+def mean_probability(probabilities):
+    r"""Posterior predictive probability :math:`\bar p_c = \frac1S \sum_s p_{sc}`.
+
+    Parameters
+    ----------
+    probabilities : array (draw, item, class)
+
+    Returns
+    -------
+    array (item, class), float64
+    """
+    return as_probability(probabilities, "probabilities", ndim=3).mean(axis=0, dtype=float)
+
+
+def _mean_over_draws(function, probabilities):
+    """Mean of function(p) over draws, one draw in float64 at a time: the cube is never copied."""
+    return sum(function(p.astype(float)) for p in probabilities) / len(probabilities)
+
+
+def decompose_entropy(probabilities):
+    r"""Predictive entropy and its two parts, in nats.
+
+    .. math:: H(\bar p) = \frac1S \sum_s H(p_s) + \frac1S \sum_s \mathrm{KL}(p_s \,\|\, \bar p)
+
+    The last term is the mutual information of label and weights. It is computed from the divergences, not as a
+    difference, so that the identity is a check.
+
+    Parameters
+    ----------
+    probabilities : array (draw, item, class)
+        For a point estimate pass ``probability[None]``: nothing is epistemic then.
+
+    Returns
+    -------
+    Decomposition
+        Each (item,), total in [0, ln n_classes].
+
+    References
+    ----------
+    Depeweg et al. (2018), Decomposition of Uncertainty in Bayesian Deep Learning.
+    """
+    mean = mean_probability(probabilities)
+    draws = np.asarray(probabilities)
+    floor = np.maximum(mean, np.finfo(float).tiny)  # a mean that underflows must not turn 0 · log(0/0) into infinity
+    aleatoric = _mean_over_draws(lambda p: entr(p).sum(axis=-1), draws)
+    epistemic = _mean_over_draws(lambda p: rel_entr(p, floor).sum(axis=-1), draws)
+    return Decomposition(entr(mean).sum(axis=-1), aleatoric, np.maximum(epistemic, 0.0))  # rounding: −1e-17 → 0
+
+
+def decompose_variance(probabilities):
+    r"""Variance of the one-hot label and its two parts, summed over classes (law of total variance).
+
+    .. math:: \sum_c \bar p_c (1 - \bar p_c) = \frac1S \sum_{s,c} p_{sc} (1 - p_{sc})
+              + \sum_c \mathrm{Var}_s\, p_{sc}
+
+    Parameters
+    ----------
+    probabilities : array (draw, item, class)
+
+    Returns
+    -------
+    Decomposition
+        Each (item,), total in [0, 1 − 1/n_classes].
+    """
+    mean = mean_probability(probabilities)
+    draws = np.asarray(probabilities)
+    aleatoric = _mean_over_draws(lambda p: (p * (1 - p)).sum(axis=-1), draws)
+    epistemic = _mean_over_draws(lambda p: ((p - mean) ** 2).sum(axis=-1), draws)
+    return Decomposition((mean * (1 - mean)).sum(axis=-1), aleatoric, epistemic)
+
+
+def vote_share(probabilities):
+    """Share of draws whose most probable class is that of the mean, in [0, 1].
+
+    Parameters
+    ----------
+    probabilities : array (draw, item, class)
+
+    Returns
+    -------
+    array (item,)
+        1 where every draw says the same.
+    """
+    winner = mean_probability(probabilities).argmax(axis=-1)
+    return (np.asarray(probabilities).argmax(axis=-1) == winner).mean(axis=0)
+
+
+# Scores ---------------------------------------------------------------------------------------------------------------
+
+
+def accuracy(probability, labels):
+    """Share of items whose most probable class is the label.
+
+    Parameters
+    ----------
+    probability : array (item, class)
+    labels : array of int (item,)
+    """
+    probability, labels = _scored(probability, labels)
+    return float((probability.argmax(axis=-1) == labels).mean())
+
+
+def nll(probability, labels):
+    """Negative log-likelihood per item in nats: the mean of −ln p(label).
+
+    Infinite when a label was given probability 0: an honest answer, not clipped.
+
+    Parameters
+    ----------
+    probability : array (item, class)
+    labels : array of int (item,)
+    """
+    probability, labels = _scored(probability, labels)
+    with np.errstate(divide="ignore"):
+        return float(-np.log(probability[np.arange(len(labels)), labels], dtype=float).mean())
+
+
+def brier(probability, labels):
+    """Squared distance to the one-hot label, summed over classes and averaged over items: 0 is perfect, 2 the worst.
+
+    Parameters
+    ----------
+    probability : array (item, class)
+    labels : array of int (item,)
+
+    References
+    ----------
+    Brier (1950), Verification of forecasts expressed in terms of probability.
+    """
+    probability, labels = _scored(probability, labels)
+    return float(((probability - np.eye(probability.shape[1])[labels]) ** 2).sum(axis=-1).mean())
+
+
+# Calibration ----------------------------------------------------------------------------------------------------------
+
+
+def reliability(probability, labels, *, bins=15):
+    """Mean confidence and accuracy within equal-width bins of confidence (the largest class probability).
+
+    Parameters
+    ----------
+    probability : array (item, class)
+    labels : array of int (item,)
+    bins : int
+        Bin b holds confidences in (b/bins, (b + 1)/bins].
+
+    Returns
+    -------
+    Reliability
+        edges (bins + 1,); confidence, accuracy and count (bins,), NaN where nothing falls into a bin.
+    """
+    probability, labels = _scored(probability, labels)
+    bins = positive_integer(bins, "bins")
+    edges = np.linspace(0, 1, bins + 1)
+    confidence = probability.max(axis=-1).astype(float)
+    right = probability.argmax(axis=-1) == labels
+    place = np.digitize(confidence, edges[1:-1], right=True)
+    count = np.bincount(place, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(place, weights=value, minlength=bins) / count for value in (confidence, right)]
+    return Reliability(edges, *means, count)
+
+
+def ece(probability, labels, *, bins=15):
+    """Expected calibration error: the mean of |accuracy − confidence| over bins, weighted by their counts.
+
+    Parameters
+    ----------
+    probability : array (item, class)
+    labels : array of int (item,)
+    bins : int
+
+    References
+    ----------
+    Guo et al. (2017), On Calibration of Modern Neural Networks, equation 3.
+    """
+    table = reliability(probability, labels, bins=bins)
+    gap = np.abs(table.accuracy - table.confidence)
+    return float(np.nansum(gap * table.count) / table.count.sum())
+
+
+# Rejection: answer only when certain ----------------------------------------------------------------------------------
+
+
+def _kept_and_errors(score, wrong):
+    """Counts of kept items and of errors among them, at each threshold (items of equal score stay together)."""
+    score, wrong = _score_and_wrong(score, wrong)
+    order = np.argsort(score, kind="stable")
+    last = np.append(np.diff(score[order]) != 0, True)
+    return np.flatnonzero(last) + 1, np.cumsum(wrong[order])[last]
+
+
+def risk_coverage(score, wrong):
+    """Error rate of the kept items against the share kept, most certain first.
+
+    Parameters
+    ----------
+    score : array (item,)
+        Uncertainty: large means unsure. For a confidence pass 1 − confidence.
+    wrong : array of bool (item,)
+
+    Returns
+    -------
+    RiskCoverage
+        One entry per distinct score: items of equal score are kept or rejected together.
+
+    References
+    ----------
+    El-Yaniv and Wiener (2010), On the Foundations of Noise-free Selective Classification.
+    """
+    kept, errors = _kept_and_errors(score, wrong)
+    return RiskCoverage(kept / kept[-1], errors / kept)
+
+
+def share_to_reject(score, wrong, *, accuracy):
+    """Smallest share of the items to reject, least certain first, so that the kept reach an accuracy.
+
+    Parameters
+    ----------
+    score : array (item,)
+        Uncertainty: large means unsure.
+    wrong : array of bool (item,)
+    accuracy : float
+        Wanted accuracy of the kept items, in [0, 1].
+
+    Returns
+    -------
+    float
+        1.0 when not even the most certain items reach it: everything must be rejected.
+    """
+    accuracy = real_number(accuracy, "accuracy", low=0, high=1)
+    kept, errors = _kept_and_errors(score, wrong)
+    enough = kept[(kept - errors) / kept >= accuracy]
+    return 1 - enough.max(initial=0) / int(kept[-1])
+
+
+# Detection ------------------------------------------------------------------------------------------------------------
+
+
+def auroc(score_in, score_out):
+    """Probability that a random score of the second group exceeds one of the first, ties counting one half.
+
+    The area under the ROC curve of "large score ⇒ out"; ½ is guessing. Also the effect size that belongs to the
+    Mann–Whitney rank test of two groups.
+
+    Parameters
+    ----------
+    score_in : array (item,)
+        Scores of the items that should score low.
+    score_out : array (other item,)
+        Scores of the items that should score high.
+    """
+    score_in = np.sort(as_array(score_in, "score_in", ndim=1))
+    score_out = as_array(score_out, "score_out", ndim=1)
+    below_or_tied = [np.searchsorted(score_in, score_out, side=side).mean() for side in ("left", "right")]
+    return float(np.mean(below_or_tied) / len(score_in))
+
+
+def bootstrap_interval(statistic, *samples, rng, prob=0.95, repeats=1000):
+    """Percentile bootstrap interval of a statistic; each sample is resampled on its own.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes as many arrays as there are samples, returns a number.
+    *samples : array (item, …)
+        Resampled with replacement along the first axis.
+    rng : numpy.random.Generator
+    prob : float
+        Probability content in (0, 1).
+    repeats : int
+
+    Returns
+    -------
+    Interval
+
+    Examples
+    --------
+    >>> bootstrap_interval(auroc, score_in, score_out, rng=rng)  # doctest: +SKIP
+    """
+    if not callable(statistic):
+        raise TypeError(f"statistic must be callable, got {statistic!r}: pass a function such as np.mean")
+    if not samples:
+        raise ValueError("samples must hold at least one array, got 0: pass the data after the statistic")
+    samples = [as_array(x, f"samples[{i}]", ndim=max(np.ndim(x), 1)) for i, x in enumerate(samples)]
+    rng, repeats = generator(rng), positive_integer(repeats, "repeats")
+    tail = (1 - real_number(prob, "prob", low=0, high=1, open_ends=True)) / 2
+    values = [statistic(*(x[rng.integers(len(x), size=len(x))] for x in samples)) for _ in range(repeats)]
+    values = as_array(values, "statistic(*samples)", ndim=1)
+    return Interval(*(float(end) for end in np.quantile(values, [tail, 1 - tail])))

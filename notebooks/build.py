@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""Build the notebooks from their sources: ``python notebooks/build.py [--check] [09 …]``.
+
+Each ``source/NN_slug.md`` becomes ``NN_slug.ipynb``, run from top to bottom in this folder. Time and memory of the
+lessons go to ``lessons.json``, their claims to ``CLAIMS.md``. Building again changes no byte. With ``--check``, nothing
+is run or written: it only says what is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the package of this checkout, also when another one is installed
+
+import lesson_checks as checks  # noqa: E402
+import lesson_text as text  # noqa: E402
+import nbformat  # noqa: E402
+import psutil  # noqa: E402
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict  # noqa: E402
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager  # noqa: E402
+from jupyter_client.manager import AsyncKernelManager  # noqa: E402
+from nbclient import NotebookClient  # noqa: E402
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
+
+CELL_TIMEOUT = 600  # seconds
+STEPS = {"seconds": 5, "megabytes": 50}  # records are rounded up to these
+TOLERANCE = 0.35  # a record is kept while the new measurement is within this share of it
+
+
+class BuildError(Exception):
+    """A lesson that cannot be built; the message says where and why."""
+
+
+# Running --------------------------------------------------------------------------------------------------------------
+
+
+class ThisPython(KernelSpecManager):
+    """Starts the Python that builds, whatever kernels the user has installed."""
+
+    def get_kernel_spec(self, kernel_name):
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+
+def kernel_environment(scratch):
+    """Return environment variables under which outputs depend on the lesson alone."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "MATPLOTLIBRC")}
+    paths = [str(ROOT), environment.get("PYTHONPATH", "")]
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return environment | {
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "PYTHONHASHSEED": "0",
+        "IPYTHONDIR": str(scratch),  # no start-up files of the user
+        **dict.fromkeys(threads, "1"),  # sums come out the same on any number of cores
+    }
+
+
+def run(notebook, folder):
+    """Run all cells of the notebook, in place."""
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(folder)}},
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            client.execute(env=kernel_environment(scratch), cleanup_kc=True)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            message = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+            raise BuildError(f"{notebook.metadata.title}, cell {_last_started(notebook)} failed: {message}") from None
+
+
+def _last_started(notebook):
+    """Return the number of the cell that was run last, counted from 0 as elsewhere."""
+    started = [n for n, cell in enumerate(notebook.cells) if cell.get("execution_count") or cell.get("outputs")]
+    return started[-1] if started else 0
+
+
+def tidy(notebook):
+    """Drop what differs from run to run, and give each picture its alt text."""
+    notebook.metadata = nbformat.from_dict(
+        {k: v for k, v in notebook.metadata.items() if k in (*text.METADATA, "title")}
+    )
+    notebook.metadata.update(nbformat.from_dict(text.METADATA))
+    widgets = {}
+    for cell in checks.code_cells(notebook):
+        cell.metadata.pop("execution", None)
+        for output in cell.outputs:
+            if view := output.get("data", {}).get("application/vnd.jupyter.widget-view+json"):
+                view["model_id"] = widgets.setdefault(view["model_id"], f"{len(widgets):032x}")
+        for output in checks.pictures(cell):
+            output.metadata = nbformat.from_dict({"image/png": {"alt": cell.metadata.get("alt", "")}})
+
+
+class Usage:
+    """Wall time and peak resident memory of the processes started inside a ``with`` block."""
+
+    def __enter__(self):
+        self.begin, self.megabytes, self._done = time.monotonic(), 0.0, threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *error):
+        self.seconds = time.monotonic() - self.begin
+        self._done.set()
+        self._watcher.join()
+
+    def _watch(self):
+        this = psutil.Process()
+        while not self._done.wait(0.1):
+            resident = 0
+            for child in this.children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    resident += child.memory_info().rss
+            self.megabytes = max(self.megabytes, resident / 1e6)
+
+
+# Records --------------------------------------------------------------------------------------------------------------
+
+
+def rounded(key, measured, recorded):
+    """Return the value to record: the old one while the new one is near it, else the new one rounded up."""
+    step = STEPS[key]
+    if recorded is not None and abs(measured - recorded) <= max(TOLERANCE * recorded, step):
+        return recorded
+    return step * math.ceil(measured / step)
+
+
+def read_records(folder):
+    """Return the contents of lessons.json, empty where there is none."""
+    path = folder / "lessons.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def records_text(folder, name, title, usage):
+    """Return the text of lessons.json with the new measurement of one lesson; lessons that are gone are dropped."""
+    records = read_records(folder)
+    old = records.get(name, {})
+    measured = {"seconds": usage.seconds, "megabytes": usage.megabytes}
+    records[name] = {"title": text.without_number(title)} | {
+        key: rounded(key, measured[key], old.get(key)) for key in STEPS
+    }
+    kept = {key: records[key] for key in sorted(records) if (folder / "source" / f"{key}.md").exists()}
+    return json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
+
+
+def write(path, content):
+    """Write text so that a reader, or a crash, meets the old file or the new one, never half of one."""
+    if path.exists() and path.read_bytes() == content.encode():
+        return
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+# Building -------------------------------------------------------------------------------------------------------------
+
+
+def build_lesson(folder, name):
+    """Run one lesson; write its notebook, its record and CLAIMS.md. Nothing is written when a cell fails."""
+    notebook = text.notebook_of((folder / "source" / f"{name}.md").read_text(encoding="utf-8"))
+    with Usage() as usage:
+        run(notebook, folder)
+    tidy(notebook)
+    records = records_text(folder, name, notebook.metadata.title, usage)
+    if name.startswith("00_"):
+        notebook.metadata["lessons"] = hashlib.sha256(records.encode()).hexdigest()
+    nbformat.validate(notebook)
+    write(folder / f"{name}.ipynb", nbformat.writes(notebook) + "\n")
+    write(folder / "lessons.json", records)
+    write(folder / "CLAIMS.md", checks.claims_page(folder))
+    return usage
+
+
+def build(folder, names):
+    """Build lessons; lesson 00 comes last and follows whenever lessons.json, which it shows, has changed."""
+    start = [name for name in checks.lesson_names(folder) if name.startswith("00_")]
+    if not (folder / "lessons.json").exists():
+        write(folder / "lessons.json", "{}\n")
+    for name in [name for name in names if name not in start]:
+        yield name, build_lesson(folder, name)
+    for name in start:
+        if name in names or checks.records_are_current(folder):
+            before = read_records(folder)
+            yield name, build_lesson(folder, name)
+            if read_records(folder) != before:  # it showed the table without its own new row
+                yield name, build_lesson(folder, name)
+
+
+def chosen(folder, wanted):
+    """Return the full names of the lessons that the user means; all when none is named."""
+    names = [path.stem for path in sorted(folder.glob("source/[0-9][0-9]_*.md"))]
+    for word in wanted:
+        if sum(name.startswith(word) for name in names) != 1:
+            raise BuildError(
+                f"lesson must be the beginning of one of {', '.join(names)}, got {word!r}: name one of them"
+            )
+    return [name for name in names if not wanted or any(name.startswith(word) for word in wanted)]
+
+
+def problems(folder, names):
+    """Return what is wrong with the lessons and, when all are meant, with the course."""
+    found = [problem for name in names for problem in checks.problems_of_lesson(checks.read_lesson(folder, name))]
+    return found + checks.problems_of_course(folder)
+
+
+def main(arguments=None, folder=ROOT / "notebooks"):
+    """Build or check; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="beginnings of names of lessons, such as 09; all when none is given")
+    parser.add_argument("--check", action="store_true", help="run and write nothing, only say what is wrong")
+    options = parser.parse_args(arguments)
+    try:
+        names = chosen(folder, options.names)
+        if not options.check:
+            for name, usage in build(folder, names):
+                print(f"{name}: built in {usage.seconds:.0f} s with {usage.megabytes:.0f} MB", flush=True)
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    found = problems(folder, names if options.names else checks.lesson_names(folder))
+    print("\n".join(found) if found else "no problems found")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""A tiny course of two lessons, built once: what the tests of the build and of the rules work on."""
+
+import shutil
+from pathlib import Path
+
+import build
+import pytest
+
+NOTEBOOKS = Path(build.__file__).parent
+
+HEADER = """---
+kernelspec:
+  display_name: Python 3 (ipykernel)
+  language: python
+  name: python3
+---
+
+"""
+ENDING = """
+## What we saw
+
+Enough.
+
++++
+
+## Exercises
+
+1. Break it.
+
++++
+
+## Sources
+
+- <a id="source-deck"></a>**[deck]** Somebody (2017), *A deck*, 12 pages.
+"""
+START = (
+    HEADER
+    + """# 00 · Start
+
+**What you will learn** nothing. **What you need** nothing. **How long it takes** no time.
+
+```{code-cell} ipython3
+import json
+from pathlib import Path
+
+from bnn_course.claims import claim
+
+for name, row in json.loads(Path("lessons.json").read_text()).items():
+    print(name, row["title"], row["seconds"], row["megabytes"])
+claim("00-ready", "The course is ready", True)
+```
+"""
+    + ENDING
+)
+TINY = (
+    HEADER
+    + """# 01 · Tiny
+
+**What you will learn** little. **What you need** nothing. **How long it takes** no time.
+
++++
+
+## The question
+
+The deck says [97.7 %]{source=deck}. We draw [10 000]{code} numbers and reach [95.0 %]{claim=01-share} (see lesson 00).
+
+```{code-cell} ipython3
+import matplotlib.pyplot as plt
+import numpy as np
+from bnn_course.claims import claim
+
+values = np.random.default_rng(1).normal(size=10_000)
+print("the first line")
+```
+
+```{code-cell} ipython3
+claim("01-share", "At least {bound:.1%} of {n:,} values lie within two standard deviations",
+      np.mean(np.abs(values) < 2), at_least=0.95, n=10_000)
+```
+
+```{code-cell} ipython3
+:alt: A histogram: symmetric, with one peak at zero.
+:caption: Values near zero are frequent, [95.0 %]{claim=01-share} are near.
+fig, ax = plt.subplots()
+counts = ax.hist(values)
+```
+
+The histogram is bell-shaped.
+
+```{code-cell} ipython3
+:tags: [nbval-ignore-output]
+import sys
+import ipywidgets
+print(sys.version_info.minor)
+ipywidgets.IntSlider(description="steps")
+```
+
++++
+"""
+    + ENDING
+)
+
+
+def write_sources(folder):
+    """Write the sources of the two lessons."""
+    (folder / "source").mkdir(parents=True)
+    (folder / "source" / "00_start.md").write_text(START, encoding="utf-8")
+    (folder / "source" / "01_tiny.md").write_text(TINY, encoding="utf-8")
+    shutil.copy(NOTEBOOKS / "matplotlibrc", folder)
+    return folder
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """A course that has not been built."""
+    return write_sources(tmp_path / "notebooks")
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory):
+    folder = write_sources(tmp_path_factory.mktemp("tiny") / "notebooks")
+    assert build.main([], folder) == 0
+    return folder
+
+
+@pytest.fixture
+def course(built_once, tmp_path):
+    """A copy of the built course, to be broken."""
+    return Path(shutil.copytree(built_once, tmp_path / "notebooks"))

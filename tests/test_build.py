@@ -1,0 +1,175 @@
+"""`notebooks/build.py` on a tiny course: what it writes, what it refuses, and that building again changes nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import build
+import nbformat
+import pytest
+
+ROOT = Path(build.__file__).parent.parent
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def edit(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+# Building -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_built_course_has_no_problems(course):
+    assert sorted(contents(course)) == ["00_start.ipynb", "01_tiny.ipynb", "CLAIMS.md", "lessons.json", "matplotlibrc"]
+    assert build.problems(course, ["00_start", "01_tiny"]) == []
+
+
+def test_building_again_changes_no_byte(course):
+    before = contents(course)
+    assert build.main([], course) == 0
+    assert contents(course) == before
+
+
+def test_a_notebook_holds_outputs_and_nothing_of_the_machine(course):
+    notebook = nbformat.read(course / "01_tiny.ipynb", as_version=4)
+    assert notebook.metadata.title == "01 · Tiny"
+    assert set(notebook.metadata) == {"kernelspec", "language_info", "title"}
+    assert "version" not in notebook.metadata.language_info
+    first, claimed, drawn, _ = build.checks.code_cells(notebook)
+    assert first.outputs[0].text == "the first line\n"
+    assert claimed.outputs[0].text.endswith("95.0 % of 10 000 values lie within two standard deviations  [01-share]\n")
+    assert drawn.outputs[0].metadata["image/png"]["alt"] == "A histogram: symmetric, with one peak at zero."
+
+
+def test_a_figure_is_followed_by_its_caption_and_its_description(course):
+    notebook = nbformat.read(course / "01_tiny.ipynb", as_version=4)
+    (caption,) = [cell.source for cell in notebook.cells if "caption" in cell.metadata.get("tags", [])]
+    assert caption.startswith("**Figure 1.** Values near zero are frequent, 95.0 % are near.\n")
+    assert "A histogram: symmetric, with one peak at zero." in caption
+
+
+def test_lesson_00_shows_the_measured_lessons(course):
+    records = json.loads((course / "lessons.json").read_text())
+    assert list(records) == ["00_start", "01_tiny"]
+    assert records["01_tiny"]["title"] == "Tiny" and records["01_tiny"]["seconds"] % 5 == 0
+    table = build.checks.output_text(build.checks.code_cells(nbformat.read(course / "00_start.ipynb", 4))[0])
+    for name, row in records.items():
+        assert f"{name} {row['title']} {row['seconds']} {row['megabytes']}\n" in table
+
+
+def test_claims_page_lists_every_claim(course):
+    page = (course / "CLAIMS.md").read_text(encoding="utf-8")
+    assert "2 claims, all true." in page
+    assert "| `00-ready` | [00](00_start.ipynb) | The course is ready | ✓ |" in page
+
+
+def test_changing_one_lesson_leaves_the_others_alone(course):
+    before = contents(course)
+    edit(course / "source" / "01_tiny.md", "bell-shaped", "symmetric")
+    assert build.main(["01"], course) == 0
+    changed = {name for name, content in contents(course).items() if content != before[name]}
+    assert changed == {"01_tiny.ipynb"}
+
+
+def test_lesson_00_follows_when_the_table_changes(course):
+    before = contents(course)
+    edit(course / "source" / "01_tiny.md", "# 01 · Tiny", "# 01 · Small")
+    assert build.main(["01"], course) == 0
+    changed = {name for name, content in contents(course).items() if content != before[name]}
+    assert changed == {"00_start.ipynb", "01_tiny.ipynb", "lessons.json"}
+    assert build.problems(course, ["00_start", "01_tiny"]) == []
+
+
+# Refusing -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_claim_stops_the_build_which_writes_nothing(course, capsys):
+    before = contents(course)
+    edit(course / "source" / "01_tiny.md", "at_least=0.95,", "at_least=0.99,")
+    assert build.main(["01"], course) == 1
+    assert contents(course) == before
+    message = capsys.readouterr().err
+    assert "01 · Tiny, cell 3 failed" in message and "ClaimError: ✗ At least 99.0 % of 10 000 values" in message
+    assert "worst value 0.95" in message and "[01-share]" in message
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    build.write(path, "old")
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(KeyboardInterrupt):
+        build.write(path, "new")
+    assert contents(tmp_path) == {"file": b"old"}
+
+
+def test_an_unknown_lesson_is_refused_by_name(sources, capsys):
+    assert build.main(["07"], sources) == 1
+    assert "one of 00_start, 01_tiny, got '07'" in capsys.readouterr().err
+
+
+def test_check_runs_and_writes_nothing(sources, capsys):
+    before = contents(sources)
+    assert build.main(["--check"], sources) == 1
+    assert contents(sources) == before
+    assert "01_tiny.ipynb is missing" in capsys.readouterr().out
+
+
+def test_a_record_is_kept_while_the_new_measurement_is_near():
+    assert build.rounded("seconds", 61.2, None) == 65
+    assert build.rounded("seconds", 80, 65) == 65
+    assert build.rounded("seconds", 91, 65) == 95
+    assert build.rounded("seconds", 3, 5) == 5
+    assert build.rounded("megabytes", 410, 700) == 450
+
+
+def test_memory_of_started_processes_is_measured():
+    code = "import time; block = bytearray(b'x') * 200_000_000; time.sleep(0.5)"
+    with build.Usage() as usage:
+        subprocess.run([sys.executable, "-c", code], check=True)
+    assert 200 < usage.megabytes < 300
+    assert usage.seconds > 0.5
+
+
+# Strict validation ----------------------------------------------------------------------------------------------------
+
+
+def nbval(folder, *options):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        ROOT / "pyproject.toml",
+        "--rootdir",
+        ROOT,
+        "-p",
+        "conftest",
+        "--nbval",
+    ]
+    command += ["-p", "no:cacheprovider", "-q", "--tb=short", "--color=no", *options, folder]
+    environment = build.kernel_environment(folder) | {"MPLBACKEND": "Agg"}
+    return subprocess.run(list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_strict_validation_passes_on_what_was_built_also_in_parallel(course):
+    result = nbval(course, "-n", "2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "5 passed" in result.stdout
+
+
+def test_strict_validation_finds_an_edited_output_and_a_wrong_claim(course):
+    edit(course / "01_tiny.ipynb", 'the first line\\n"', 'the last line\\n"')
+    edit(course / "00_start.ipynb", '\\"The course is ready\\", True', '\\"The course is ready\\", False')
+    result = nbval(course)
+    assert result.returncode == 1 and "2 failed, 3 passed" in result.stdout
+    assert "the last line" in result.stdout and "ClaimError" in result.stdout

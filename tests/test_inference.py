@@ -1,0 +1,362 @@
+"""`bnn_course.inference`: PyMC's objective, PyMC's optimum, and a fit that can be stopped, saved and continued."""
+
+import os
+
+import arviz as az
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import pytest
+
+from bnn_course import _graph, inference, models
+
+RNG = np.random.default_rng(20)
+X = RNG.normal(size=(200, 3))
+Y = X @ [1.0, -2.0, 0.5] + RNG.normal(0, 0.7, 200)
+
+
+def conjugate_model():
+    """Known noise, Normal prior: the posterior of the mean is Normal in closed form."""
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 2)
+        pm.Normal("y", mu, 0.7, observed=Y)
+    return model
+
+
+def regression_model():
+    """A constrained scale and a vector of weights, correlated as X is."""
+    with pm.Model() as model:
+        features = pm.Data("features", X)
+        w = pm.Normal("w", 0, 1, shape=3)
+        sigma = pm.HalfNormal("sigma", 1)
+        mean = pm.Deterministic("mean", features @ w)
+        pm.Normal("y", mean, sigma, observed=Y, shape=mean.shape)
+    return model
+
+
+def minibatch_model(batch_size=20, total_size=200):
+    with pm.Model() as model:
+        features, y = pm.Minibatch(X, Y, batch_size=batch_size)
+        w = pm.Normal("w", 0, 1, shape=3)
+        sigma = pm.HalfNormal("sigma", 1)
+        pm.Deterministic("mean", features @ w)
+        pm.Normal("y", features @ w, sigma, observed=y, total_size=total_size)
+    return model, features
+
+
+def fit(model, **options):
+    return inference.advi(model, **{"steps": 3000, "learning_rate": 0.03, "random_seed": 1, "start_sd": 0.1} | options)
+
+
+# --- oracle ---------------------------------------------------------------------------------------------------------
+
+
+def test_advi_finds_the_exact_posterior_of_a_conjugate_model():
+    precision = 1 / 2**2 + len(Y) / 0.7**2
+    mean, sd = Y.sum() / 0.7**2 / precision, precision**-0.5
+    fits = [fit(conjugate_model(), random_seed=seed) for seed in range(5)]
+    np.testing.assert_allclose([f.mean["mu"] for f in fits], mean, atol=0.2 * sd)
+    np.testing.assert_allclose([f.sd["mu"] for f in fits], sd, rtol=0.1)
+
+
+def test_the_negative_elbo_at_the_exact_posterior_is_the_negative_log_evidence():
+    from scipy.stats import multivariate_normal
+
+    log_evidence = multivariate_normal.logpdf(Y, np.zeros(200), 0.7**2 * np.eye(200) + 4 * np.ones((200, 200)))
+    assert fit(conjugate_model()).loss[-1000:].mean() == pytest.approx(-log_evidence, abs=0.1)
+
+
+def test_advi_and_pm_fit_have_the_same_optimum():
+    model = regression_model()
+    ours = fit(model)
+    with model:
+        theirs = pm.fit(
+            20_000, method="advi", obj_optimizer=pm.adam(learning_rate=0.01), random_seed=1, progressbar=False
+        )
+    theirs_mean = dict(zip(["w", "sigma_log__"], np.split(theirs.mean.eval(), [3]), strict=True))
+    theirs_sd = dict(zip(["w", "sigma_log__"], np.split(theirs.std.eval(), [3]), strict=True))
+    for name in theirs_mean:
+        # a constant step size leaves pm.fit wandering about the optimum by a fraction of a posterior sd
+        np.testing.assert_allclose(np.ravel(ours.mean[name]), theirs_mean[name], atol=theirs_sd[name].max())
+        np.testing.assert_allclose(np.ravel(ours.sd[name]), theirs_sd[name], rtol=0.25)
+
+
+def test_map_is_ridge_regression():
+    with pm.Model() as model:
+        w = pm.Normal("w", 0, 1, shape=3)
+        pm.Normal("y", X @ w, 0.7, observed=Y)
+    found = inference.find_map(model, steps=2000, learning_rate=0.05, random_seed=0)
+    ridge = np.linalg.solve(X.T @ X + 0.7**2 * np.eye(3), X.T @ Y)
+    np.testing.assert_allclose(found.mean["w"], ridge, atol=1e-5)
+    assert (found.sd["w"] == 0).all()
+
+
+@pytest.mark.parametrize("jacobian", [True, False])
+def test_log_density_is_that_of_pymc(jacobian):
+    model = regression_model()
+    point = {"w": np.array([0.3, -1.0, 0.2]), "sigma_log__": np.array(-0.4)}
+    expected = float(model.compile_logp(jacobian=jacobian)(point))
+    assert inference.log_density(model, jacobian=jacobian)(point) == pytest.approx(expected, rel=1e-10)
+
+
+# --- law ------------------------------------------------------------------------------------------------------------
+
+
+def test_minibatch_log_density_averages_to_that_of_the_full_data():
+    point = {"w": np.array([0.3, -1.0, 0.2]), "sigma_log__": np.array(-0.4)}
+    density = inference.log_density(minibatch_model()[0])
+    batches = [density(point, X[i : i + 20], Y[i : i + 20]) for i in range(0, 200, 20)]
+    assert np.mean(batches) == pytest.approx(inference.log_density(regression_model())(point), rel=1e-10)
+
+
+def test_every_pass_visits_every_row_once_in_a_new_order():
+    density = _graph.log_density(minibatch_model()[0])
+    first, second = (inference._batch_rows(density, 3, start, 10)[:10].ravel() for start in (0, 10))
+    assert sorted(first) == sorted(second) == list(range(200))
+    assert (first != second).any()
+
+
+def test_changed_data_change_the_fit():
+    model = regression_model()
+    before = fit(model, steps=1500)
+    model.set_data("features", 2 * X)
+    after = fit(model, steps=1500)
+    np.testing.assert_allclose(after.mean["w"], before.mean["w"] / 2, atol=0.05)
+
+
+def test_a_resumed_fit_equals_an_uninterrupted_one(tmp_path):
+    model, _ = minibatch_model()
+    whole = fit(model, steps=700)
+    part = fit(model, steps=700, callback=lambda found: True, callback_every=123)
+    assert part.step == 123
+    part.save(tmp_path / "part.npz")
+    for resumed in (part, inference.load(tmp_path / "part.npz", minibatch_model()[0])):
+        rest = fit(model, steps=700, resume=resumed)
+        assert rest.step == 700 and len(rest.loss) == 700
+        for name in whole.mean:
+            np.testing.assert_allclose(rest.mean[name], whole.mean[name], rtol=1e-10)
+            np.testing.assert_allclose(rest.sd[name], whole.sd[name], rtol=1e-10)
+
+
+def test_an_interrupted_fit_keeps_what_it_has():
+    def stop(found):
+        raise KeyboardInterrupt
+
+    found = fit(conjugate_model(), callback=stop, callback_every=50)
+    assert found.step == len(found.loss) == 50 and found.steps == 3000
+    assert fit(conjugate_model(), resume=found).step == 3000
+
+
+def test_the_step_is_traced_once_and_runs_without_python(monkeypatch):
+    calls = []
+    original = _graph.log_density
+
+    def counted(model, **options):
+        density = original(model, **options)
+        return density._replace(function=lambda *args: (calls.append(1), density.function(*args))[1])
+
+    monkeypatch.setattr(_graph, "log_density", counted)
+    fit(conjugate_model(), steps=50)
+    few = len(calls)
+    calls.clear()
+    fit(conjugate_model(), steps=5000)
+    assert 1 <= len(calls) == few
+
+
+def test_noise_is_standard_normal_and_unrelated_between_steps_and_components():
+    with jax.enable_x64(True):
+        steps = [inference._hash(inference._hash(jnp.uint32(k))) for k in (1, 2)]
+        first, second = (np.asarray(inference._normals(0, (200_000,), s, "float32")) for s in steps)
+    error = 1 / np.sqrt(200_000)
+    for moment, expected, spread in [(1, 0, 1), (2, 1, 2**0.5), (3, 0, 15**0.5), (4, 3, 96**0.5)]:
+        assert abs(np.mean(first.astype(float) ** moment) - expected) < 5 * spread * error
+    assert abs(np.mean(first * second)) < 5 * error
+    assert abs(np.mean(first[1:] * first[:-1])) < 5 * error
+    assert np.isfinite(first).all() and 4 < np.abs(first).max() < 5.5
+
+
+def test_draws_have_the_moments_of_the_approximation_on_the_variables_own_scale():
+    found = fit(regression_model(), steps=500)
+    posterior = az.convert_to_dataset(found.sample(20_000, random_seed=0), group="posterior")
+    assert posterior["w"].shape == (1, 20_000, 3)
+    np.testing.assert_allclose(posterior["w"].mean(("chain", "draw")), found.mean["w"], atol=5 * found.sd["w"].max() / 141)
+    np.testing.assert_allclose(np.log(posterior["sigma"]).std(), found.sd["sigma_log__"], rtol=0.03)
+    assert (posterior["sigma"] > 0).all()
+
+
+@pytest.mark.parametrize("by", ["minibatch", "data"])
+def test_predictions_follow_the_draws(by):
+    model, key = minibatch_model() if by == "minibatch" else (regression_model(), "features")
+    posterior = fit(model, steps=200).sample(7, random_seed=0)
+    w = az.convert_to_dataset(posterior, group="posterior")["w"].values[0]
+    new = RNG.normal(size=(11, 3))
+    np.testing.assert_allclose(inference.predict(model, posterior, "mean", given={key: new}), w @ new.T, rtol=1e-10)
+
+
+def test_float32_models_stay_float32():
+    with pytensor.config.change_flags(floatX="float32"):
+        train = pm.Minibatch(RNG.integers(0, 256, (60, 4), dtype=np.uint8), RNG.integers(0, 3, 60).astype("uint8"), batch_size=6)
+        model = models.image_classifier(*train, total_size=60, hidden=(5,), n_classes=3)
+        found = inference.advi(
+            model, steps=20, learning_rate=0.01, random_seed=0, start=models.random_start(model, np.random.default_rng(0))
+        )
+        p = inference.predict(model, found.sample(2, random_seed=0), "probability", given={train[0]: np.zeros((9, 4), np.uint8)})
+    assert found.mean["w1"].dtype == found.sd["w1"].dtype == p.dtype == np.float32
+    np.testing.assert_allclose(p.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_integers_and_constants_survive_the_network():
+    """The model's own forward pass, by NumPy."""
+    rng = np.random.default_rng(1)
+    pictures = rng.integers(0, 256, (60, 4), dtype=np.uint8)
+    train = pm.Minibatch(pictures, rng.integers(0, 3, 60).astype("uint8"), batch_size=6)
+    model = models.image_classifier(*train, total_size=60, hidden=(5,), n_classes=3)
+    posterior = inference.advi(model, steps=5, learning_rate=0.01, random_seed=0).sample(3, random_seed=0)
+    w = {k: v.values[0] for k, v in az.convert_to_dataset(posterior, group="posterior").items()}
+    for s in range(3):
+        hidden = np.maximum(pictures / 255 @ w["w1"][s] + w["b1"][s], 0)
+        logits = hidden @ w["w2"][s] + w["b2"][s]
+        expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        given = inference.predict(model, posterior, "probability", given={train[0]: pictures})[s]
+        np.testing.assert_allclose(given, expected, rtol=1e-6)
+
+
+# --- refusal --------------------------------------------------------------------------------------------------------
+
+
+def no_data():
+    with pm.Model() as model:
+        pm.Normal("mu", 0, 1)
+    return model
+
+
+def no_free_variable():
+    with pm.Model() as model:
+        pm.Normal("y", 0, 1, observed=Y)
+    return model
+
+
+def forgotten_total_size():
+    with pytest.warns(UserWarning, match="total_size"):
+        return minibatch_model(total_size=None)[0]
+
+
+def discrete():
+    with pm.Model() as model:
+        k = pm.Bernoulli("k", 0.5)
+        pm.Normal("y", k, 1, observed=Y)
+    return model
+
+
+GOOD = {"steps": 10, "learning_rate": 0.1, "random_seed": 0}
+REFUSED = [
+    (lambda: inference.advi("model", **GOOD), TypeError, "model must be a pymc.Model"),
+    (lambda: inference.advi(no_data(), **GOOD), ValueError, "observed data"),
+    (lambda: inference.advi(no_free_variable(), **GOOD), ValueError, "free variables"),
+    (lambda: inference.advi(discrete(), **GOOD), ValueError, "discrete"),
+    (lambda: inference.advi(forgotten_total_size(), **GOOD), ValueError, "total_size"),
+    (lambda: inference.advi(minibatch_model(batch_size=300)[0], **GOOD), ValueError, "batch_size"),
+    (lambda: inference.advi(conjugate_model(), **GOOD | {"steps": 0}), ValueError, "steps"),
+    (lambda: inference.advi(conjugate_model(), **GOOD | {"steps": 1.5}), TypeError, "steps"),
+    (lambda: inference.advi(conjugate_model(), **GOOD | {"learning_rate": 0.0}), ValueError, "learning_rate"),
+    (lambda: inference.advi(conjugate_model(), **GOOD | {"learning_rate": float("nan")}), ValueError, "learning_rate"),
+    (lambda: inference.advi(conjugate_model(), **GOOD | {"random_seed": -1}), ValueError, "random_seed"),
+    (lambda: inference.advi(conjugate_model(), **GOOD | {"random_seed": None}), TypeError, "random_seed"),
+    (lambda: inference.advi(conjugate_model(), **GOOD, schedule="linear"), ValueError, "schedule"),
+    (lambda: inference.advi(conjugate_model(), **GOOD, start_sd=-1.0), ValueError, "start_sd"),
+    (lambda: inference.advi(conjugate_model(), **GOOD, callback_every=0), ValueError, "callback_every"),
+    (lambda: inference.advi(conjugate_model(), **GOOD, start={"nu": 1.0}), ValueError, "start must name"),
+    (lambda: inference.advi(conjugate_model(), **GOOD, start={"mu": np.nan}), ValueError, "start of mu"),
+    (lambda: inference.advi(conjugate_model(), **GOOD, resume="fit.npz"), TypeError, "resume"),
+    (lambda: inference.advi(regression_model(), **GOOD, resume=fit(conjugate_model(), steps=1)), ValueError, "differences"),
+    (lambda: fit(conjugate_model(), steps=20, random_seed=2, resume=fit(conjugate_model(), steps=20)), ValueError, "settings"),
+    (lambda: fit(conjugate_model(), steps=20).sample(0, random_seed=0), ValueError, "draws"),
+    (lambda: inference.log_density(conjugate_model())({"nu": 1.0}), ValueError, "point must have the keys"),
+    (lambda: inference.log_density(minibatch_model()[0])({"w": np.zeros(3), "sigma_log__": 0.0}), ValueError, "batch must hold"),
+    (lambda: inference.load("nowhere.npz", conjugate_model()), FileNotFoundError, "checkpoint"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "words"), REFUSED, ids=[f"{w}-{i}" for i, (_, _, w) in enumerate(REFUSED)])
+def test_bad_input_is_refused_by_name(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "error", "words"),
+    [
+        ("mean", {}, ValueError, "given must replace"),
+        ("mean", {"w": np.zeros((2, 3))}, ValueError, "given must name a pm.Data"),
+        ("mean", {0: np.zeros((2, 3))}, TypeError, "given must be keyed"),
+        ("mean", {"key": np.zeros((2, 4))}, ValueError, "rows of shape"),
+        ("mean", {"key": np.zeros(3)}, ValueError, "axes"),
+        ("mean", {"key": np.zeros((0, 3))}, ValueError, "empty"),
+        ("mean", {"key": np.full((2, 3), np.nan)}, ValueError, "finite"),
+        ("mean", {"key": np.array([["a"] * 3])}, TypeError, "castable"),
+        ("average", {"key": np.zeros((2, 3))}, ValueError, "names must be pm.Deterministic"),
+        ("y", {"key": np.zeros((2, 3))}, ValueError, "names must be pm.Deterministic"),
+    ],
+)
+def test_bad_predictions_are_refused_by_name(names, given, error, words):
+    model, key = minibatch_model()
+    posterior = fit(model, steps=1).sample(2, random_seed=0)
+    with pytest.raises(error, match=words):
+        inference.predict(model, posterior, names, given={key if k == "key" else k: v for k, v in given.items()})
+
+
+def test_predictions_need_the_draws_they_depend_on():
+    model, key = minibatch_model()
+    posterior = fit(conjugate_model(), steps=1).sample(2, random_seed=0)
+    with pytest.raises(ValueError, match="posterior must hold draws of w"):
+        inference.predict(model, posterior, "mean", given={key: np.zeros((2, 3))})
+
+
+def test_a_loss_that_is_not_finite_names_step_and_variable_and_keeps_the_last_good_state():
+    with pm.Model() as model:
+        calm = pm.Normal("calm", 0, 1)
+        wild = pm.Normal("wild", 0, 1)
+        pm.Potential("cliff", pt.sqrt(1.0 - wild))  # not a number beyond 1, and uphill until there
+        pm.Potential("pull", 50 * wild)
+        pm.Normal("y", calm, 1, observed=Y)
+    with pytest.raises(FloatingPointError, match=r"at step \d+ \(first bad variable: wild\)") as caught:
+        inference.advi(model, steps=2000, learning_rate=0.05, random_seed=0, schedule="constant")
+    found = caught.value.approximation
+    assert 0 < found.step == len(found.loss) < 2000
+    assert np.isfinite(found.loss).all() and all(np.isfinite(a).all() for a in (*found.mean.values(), *found.sd.values()))
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "fit.npz"
+    fit(conjugate_model(), steps=5).save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content[:-30])
+    with pytest.raises(ValueError, match="unreadable"):
+        inference.load(path, conjugate_model())
+
+
+def test_a_checkpoint_of_another_model_is_refused_with_the_difference(tmp_path):
+    path = tmp_path / "fit.npz"
+    fit(conjugate_model(), steps=5).save(path)
+    with pytest.raises(ValueError, match="sigma_log__"):
+        inference.load(path, regression_model())
+
+
+def test_a_failed_save_leaves_nothing_behind_and_the_old_file_whole(tmp_path, monkeypatch):
+    path = tmp_path / "fit.npz"
+    found = fit(conjugate_model(), steps=5)
+    found.save(path)
+    before = path.read_bytes()
+
+    def full_disk(file, **arrays):
+        file.write(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        found.save(path)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["fit.npz"]

@@ -1,0 +1,96 @@
+"""`notebooks/lesson_text.py`: which numbers of a text are bound, free, or neither."""
+
+from decimal import Decimal
+
+import lesson_text as text
+import pytest
+
+FREE = [
+    "# 09 · MNIST",
+    "in lesson 09 and in lessons 01, 03 and 05, also Lessons 02–04",
+    "Kingma (2015), Blundell et al. 2015, (Blundell et al., 2015), Trippe & Turner 2018, Kingma and Welling (2014)",
+    "rows S14 and H2 of the 3D plot in v1.2 of L2",
+    "`x = 3.5`, ``a ` 2``",
+    "```\nx = 3\n```",
+    "see [chapter 3](https://x.org/2) and ![panel 4](figure-4.png), https://x.org/5, <https://x.org/6>",
+    "[at 1](https://en.wikipedia.org/wiki/Bayes_(3)) and [2017](#source-deck)",
+    "<!-- 12 --> <img src='3.png'>",
+    r"$28\times28$, $10^{-6}$, $$\tfrac12 x_1 \in [0, 255]$$, $p < [0.05]{code}$",
+    "1. first\n2. second",
+    "nine in ten, one millionth",
+    "[97.7 %]{claim=09-a} and [60 000 and 10 000]{source=deck-2}",
+]
+UNBOUND = {
+    "about 97.7 % are right": ["97.7 %"],
+    "97.7% right": ["97.7%"],
+    "the 10 000 digits": ["10 000"],
+    "10,000 digits, 1e-6": ["10,000", "1e-6"],
+    "NLL is .0573.": [".0573"],
+    "from 2...256": ["2", "256"],
+    "in 2017": ["2017"],
+    "a 2-d map of 28×28": ["2", "28", "28"],
+    "(200 draws)": ["200"],
+    "## 3 ways": ["3"],
+    "**98 %**": ["98 %"],
+    r"$p < 0.05$": ["0.05"],
+    r"$\alpha = 5\%$": ["5 %"],
+    "[3]{clam=09-a}": ["[3]{clam=09-a}"],
+    "[3]{claim:09-a}": ["[3]{claim:09-a}"],
+    "costs $5 and $6": ["5", "6"],
+    "a `$` and 7 and another `$`": ["7"],
+}
+
+
+@pytest.mark.parametrize("prose", FREE)
+def test_some_numbers_need_no_proof(prose):
+    assert text.unbound_numbers(prose) == {}
+
+
+@pytest.mark.parametrize("prose", UNBOUND)
+def test_every_other_number_is_found(prose):
+    assert list(text.unbound_numbers(prose).values()) == UNBOUND[prose]
+
+
+def test_markup_says_what_a_number_is_bound_to_and_disappears():
+    prose = "[97.7 %]{claim=09-a}, [60 000 and 10 000]{source=deck}, [128]{code}"
+    assert text.bound_numbers(prose) == [
+        ("97.7 %", "claim", "09-a"),
+        ("60 000", "source", "deck"),
+        ("10 000", "source", "deck"),
+        ("128", "code", None),
+    ]
+    assert text.without_markup(prose) == "97.7 %, 60 000 and 10 000, 128"
+
+
+@pytest.mark.parametrize("number", ["10 000", "10_000", "10,000", "10\u202f000", "1e4", "10000.0"])
+def test_a_number_is_the_same_however_it_is_written(number):
+    assert text.quantity(number) == (Decimal(10_000), False)
+
+
+def test_a_percentage_is_not_a_number_of_the_same_digits():
+    assert text.quantity("5 %") == (Decimal(5), True) != text.quantity("5")
+    assert text.quantity("many") is None
+
+
+def test_literals_of_code_count_but_comments_and_strings_do_not():
+    code = "%config x\nn = 5_000  # 17\nlabel = '18'\nmodel(rate=0.12, width=-3)\nflag = True"
+    found = text.quantities_of_code(code)
+    for number in ["5 000", "12 %", "0.12", "3"]:
+        assert text.quantity(number) in found
+    for number in ["17", "18", "1"]:
+        assert text.quantity(number) not in found
+
+
+def test_texts_of_figures_are_taken_literally():
+    cell = (
+        '```{code-cell} ipython3\n:tags: [gallery]\n:alt: Two: "curves" # here\n:caption: "Look: there"\nx = 1\n```\n'
+    )
+    code, caption = text.notebook_of(cell).cells
+    assert code.metadata == {"tags": ["gallery"], "alt": 'Two: "curves" # here', "caption": "Look: there"}
+    assert "Look: there" in caption.source and code.source == "x = 1"
+
+
+def test_equal_cells_have_different_ids_which_do_not_depend_on_cells_before():
+    ids = [cell.id for cell in text.notebook_of("a\n\n+++\n\nb\n\n+++\n\na\n").cells]
+    assert len(set(ids)) == 3
+    assert ids[1] == text.notebook_of("b").cells[0].id
