@@ -19,6 +19,7 @@ def pytest_configure(config):
         options.dist = "loadscope"  # pytest -n 2: the cells of a notebook share a kernel, hence a worker
     _use_environment_of_build(config)
     _number_cells_as_jupyter_does()
+    _leave_out_progress()
 
 
 def _use_environment_of_build(config):
@@ -41,3 +42,19 @@ def _number_cells_as_jupyter_does():
         return self.kc.execute(source, store_history=True, allow_stdin=allow_stdin, stop_on_error=False)
 
     RunningKernel.execute_cell_input = execute_cell_input
+
+
+def _leave_out_progress():
+    """Let nbval see what the build stores: all messages but the progress lines of a fit."""
+    from build import is_progress
+    from nbval.kernel import RunningKernel
+
+    get_message = RunningKernel.get_message
+
+    def get_lasting_message(self, stream, timeout=None):
+        while True:
+            message = get_message(self, stream, timeout=timeout)
+            if not is_progress(message["content"]):
+                return message
+
+    RunningKernel.get_message = get_lasting_message

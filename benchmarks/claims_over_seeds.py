@@ -2,8 +2,8 @@
 
     python benchmarks/claims_over_seeds.py 09 --seeds 20
 
-Each lesson has one line ``SEED = …`` from which all its randomness follows. Every run is a process of its own. For each
-claim the table shows the share of runs in which it held, and the range of the value over the runs: bounds are set from it.
+Each lesson has one line ``SEED = …`` from which all its randomness follows. Every run is a process of its own. For
+each claim the table shows the share of runs in which it held, and the range of the value: bounds are set from it.
 """
 
 import argparse

@@ -3,17 +3,19 @@
     python benchmarks/mnist_long_run.py            # writes notebooks/records/mnist_long_run.csv, about 10 minutes
 
 Columns: seed; epoch (passes through the 55 000 training pictures); negative ELBO and its part KL(q‖p), both in nats per
-picture; the share of weights that are back at the prior; accuracy and NLL of the posterior predictive (30 draws) on the validation and on the test pictures.
+picture; the share of weights that are back at the prior; accuracy and NLL of the posterior predictive (30 draws) on the
+validation and on the test pictures.
 """
 
 import argparse
 import csv
 from pathlib import Path
 
-import bnn_course  # noqa: F401  (sets PyTensor up before it is imported)
 import numpy as np
 import pymc as pm
 import pytensor
+
+import bnn_course  # noqa: F401  (sets PyTensor up before it is imported)
 
 pytensor.config.floatX = "float32"
 

@@ -39,7 +39,7 @@ def as_array(value, name, *, ndim, shape=None, kind="number"):
     if array.ndim != ndim:
         hint = ": flatten it with .ravel()" if array.ndim == ndim + 1 and array.shape[-1] == 1 else ""
         raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}{hint or ': reshape it'}")
-    if shape is not None and any(want is not None and want != got for want, got in zip(shape, array.shape, strict=True)):
+    if shape is not None and any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
         wanted = tuple("any" if want is None else want for want in shape)
         raise ValueError(f"{name} must have shape {wanted}, got {array.shape}: check that rows belong together")
     if array.size == 0:

@@ -120,8 +120,8 @@ def starting_point(model, start=None):
         value = np.asarray(value, dtype=variable.dtype)
         if not np.isfinite(value).all():
             raise ValueError(
-                f"start of {variable.name} must be finite on the unconstrained scale, got {value[~np.isfinite(value)][0]}: "
-                "start inside the support of the prior"
+                f"start of {variable.name} must be finite on the unconstrained scale, "
+                f"got {value[~np.isfinite(value)][0]}: start inside the support of the prior"
             )
         point[variable.name] = value
     return point
@@ -158,9 +158,8 @@ def forward_function(model, names, given):
         value = np.asarray(value)
         _refuse_given(key, value, like)
         values.append(value.astype(like.dtype, copy=False))
-    function, draw_names, constants = once(
-        model, ("forward", tuple(names), tuple(like for _, like in targets)), lambda: _compile_forward(model, outputs, targets)
-    )
+    key = ("forward", tuple(names), tuple(like for _, like in targets))
+    function, draw_names, constants = once(model, key, lambda: _compile_forward(model, outputs, targets))
     return function, draw_names, (*values, *constants())
 
 
@@ -196,11 +195,13 @@ def _jaxify(inputs, outputs):
     get_mode("JAX").including("local_remove_check_parameter").optimizer.rewrite(graph)
 
     def constants():
-        return tuple(
-            np.asarray(v.get_value(borrow=True) if isinstance(v, SharedVariable) else v.data, dtype=v.dtype) for v in lifted
-        )
+        return tuple(np.asarray(_current_value(v), dtype=v.dtype) for v in lifted)
 
     return jax_funcify(graph), constants
+
+
+def _current_value(variable):
+    return variable.get_value(borrow=True) if isinstance(variable, SharedVariable) else variable.data
 
 
 def _minibatch_nodes(outputs):
@@ -209,7 +210,7 @@ def _minibatch_nodes(outputs):
 
 
 def _batch_inputs(nodes):
-    """The full arrays behind the minibatches, inputs that stand for the batches, what to replace by what, batch size."""
+    """Return the arrays behind the minibatches, inputs for the batches, replacements, and the batch size."""
     slots = {}  # one pm.Minibatch call can appear as several nodes: they share its random generator
     replacements = {}
     for node in nodes:
@@ -231,7 +232,9 @@ def _batch_inputs(nodes):
         )
     ((batch_size, rows),) = sizes
     if batch_size > rows:
-        raise ValueError(f"batch_size must lie in [1, {rows}] (the rows of the data), got {batch_size}: choose a smaller batch")
+        raise ValueError(
+            f"batch_size must lie in [1, {rows}] (rows of the data), got {batch_size}: choose a smaller one"
+        )
     return data, inputs, replacements, batch_size
 
 
@@ -244,7 +247,7 @@ def _array_behind(variable):
 
 def _refuse_no_model(model):
     if not isinstance(model, pm.Model):
-        raise TypeError(f"model must be a pymc.Model, got {type(model).__name__}: pass the object of `with pm.Model() as model`")
+        raise TypeError(f"model must be a pymc.Model, got {type(model).__name__}: write `with pm.Model() as model`")
 
 
 def _refuse_unfit(model):
@@ -255,7 +258,7 @@ def _refuse_unfit(model):
         raise ValueError("model must have free variables, got none: give at least one parameter a prior")
     if model.discrete_value_vars:
         names = [v.name for v in model.discrete_value_vars]
-        raise ValueError(f"free variables must be continuous, got discrete {names}: marginalise them or sample with pm.sample")
+        raise ValueError(f"free variables must be continuous, got discrete {names}: marginalise them, or use pm.sample")
     for rv in model.observed_RVs:
         batched = _minibatch_nodes([rv, model.rvs_to_values[rv]])
         if batched and not isinstance(rv.owner.op, MinibatchRandomVariable):
@@ -269,11 +272,11 @@ def _given_targets(model, outputs, key):
     """Variables of the graph that `key` stands for, and one of them as a pattern for dtype and rank."""
     if isinstance(key, str):
         if key not in model.named_vars or not isinstance(model[key], SharedVariable):
-            raise ValueError(f"given must name a pm.Data of the model, got {key!r}: use its name or the minibatch variable")
+            raise ValueError(f"given must name a pm.Data of the model, got {key!r}: or pass the minibatch variable")
         return [model[key]], model[key]
     node = getattr(key, "owner", None)
     if node is None or not isinstance(node.op, MinibatchOp):
-        raise TypeError(f"given must be keyed by pm.Minibatch variables or names of pm.Data, got {key!r}: pass one of them")
+        raise TypeError(f"given must be keyed by pm.Minibatch variables or names of pm.Data, got {key!r}: pass one")
     place, rng = node.outputs.index(key), node.inputs[-1]
     return [n.outputs[place] for n in _minibatch_nodes(outputs) if n.inputs[-1] is rng] or [key], key
 
@@ -282,13 +285,14 @@ def _refuse_given(key, value, like):
     if value.ndim != like.ndim:
         raise ValueError(f"given[{key}] must have {like.ndim} axes, got shape {value.shape}: reshape it")
     if any(want is not None and want != got for want, got in zip(like.type.shape[1:], value.shape[1:], strict=True)):
-        raise ValueError(f"given[{key}] must have rows of shape {like.type.shape[1:]}, got {value.shape[1:]}: check the columns")
+        wanted = like.type.shape[1:]
+        raise ValueError(f"given[{key}] must have rows of shape {wanted}, got {value.shape[1:]}: check the columns")
     if value.size == 0:
         raise ValueError(f"given[{key}] must not be empty, got shape {value.shape}: pass at least one row")
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise ValueError(f"given[{key}] must be finite, got NaN or infinity: remove or repair the rows")
     if not np.can_cast(value.dtype, like.dtype, casting="same_kind"):
-        raise TypeError(f"given[{key}] must be castable to {like.dtype}, got {value.dtype}: convert it as the training data was")
+        raise TypeError(f"given[{key}] must be castable to {like.dtype}, got {value.dtype}: convert it like the data")
 
 
 def to_device(arrays):

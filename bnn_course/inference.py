@@ -1,11 +1,11 @@
 """From a `pm.Model` to its fitted posterior: mean-field ADVI and MAP with Adam, compiled once, stoppable, resumable.
 
 Lesson 09 uses it on MNIST. The objective is PyMC's own: the log density is `model.logp()`, minibatches come
-from `pm.Minibatch`, their weight from `total_size`. What differs from `pm.fit` is speed (one compiled loop, float32 if the
-model is float32, counter-based noise) and that a fit can be watched, stopped, saved and continued.
+from `pm.Minibatch`, their weight from `total_size`. What differs from `pm.fit` is speed (one compiled
+loop, float32 if the model is float32, counter-based noise) and that a fit can be watched, stopped, saved and continued.
 
-Source: Kucukelbir, Tran, Ranganath, Gelman & Blei (2017), "Automatic Differentiation Variational Inference", JMLR 18(14),
-section 2 (objective) and eq. 7 (reparametrisation); optimiser: Kingma & Ba (2015), "Adam", algorithm 1.
+Source: Kucukelbir, Tran, Ranganath, Gelman & Blei (2017), "Automatic Differentiation Variational Inference", JMLR
+18(14), section 2; optimiser: Kingma & Ba (2015), "Adam", algorithm 1.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import arviz as az
@@ -41,7 +42,7 @@ class Approximation:
     mean, sd : dict of str to numpy.ndarray
         By value-variable name (``w``, ``tau_log__``), on the unconstrained scale; all `sd` are 0 for a MAP estimate.
     loss : numpy.ndarray, shape (step,)
-        Minimised quantity in nats for the full data: one-sample estimates of the negative ELBO, or −log posterior density.
+        Minimised quantity in nats for the full data: one-draw estimates of the negative ELBO, or −log density for MAP.
     step, steps : int
         Optimisation steps taken, and asked for; a fit that was interrupted has ``step < steps``.
     """
@@ -81,10 +82,11 @@ class Approximation:
         return _idata({name: np.asarray(value)[None] for name, value in constrained.items()}, dims, coords)
 
     def save(self, path):
-        """Write everything needed to continue or to predict to `path` (``.npz``), whole or not at all, without pickle."""
+        """Write all that is needed to continue or predict to `path` (``.npz``): whole or not at all, without pickle."""
         arrays = {f"mean/{n}": a for n, a in self.mean.items()} | {f"sd/{n}": a for n, a in self.sd.items()}
         arrays |= {f"moment/{i}": a for i, a in enumerate(self._moments)}
-        header = {"step": self.step, "steps": self.steps, "settings": self._settings, "model": _fingerprint(self._model)}
+        header = {"step": self.step, "steps": self.steps, "settings": self._settings}
+        header["model"] = _fingerprint(self._model)
         _write_npz(Path(path), arrays | {"loss": self.loss, "header": np.array(json.dumps(header))})
 
 
@@ -134,7 +136,8 @@ def advi(
     FloatingPointError
         If the loss is not finite; names step and variable, and carries the last good state as ``error.approximation``.
     """
-    return _fit(model, "advi", steps, learning_rate, random_seed, schedule, start, start_sd, callback, callback_every, resume)
+    where = {"start": start, "start_sd": start_sd, "resume": resume}
+    return _fit(model, "advi", steps, learning_rate, random_seed, schedule, callback, callback_every, **where)
 
 
 def find_map(
@@ -149,12 +152,29 @@ def find_map(
     callback_every=1000,
     resume=None,
 ):
-    """Maximise the log posterior density of `model` over its variables on their own scale; arguments as in `advi`."""
-    return _fit(model, "map", steps, learning_rate, random_seed, schedule, start, 0.0, callback, callback_every, resume)
+    """Maximise the log posterior density of `model` over its variables on their own scale (no Jacobian).
+
+    Parameters
+    ----------
+    model, steps, learning_rate, random_seed, schedule, start, callback, callback_every, resume
+        As in `advi`.
+
+    Returns
+    -------
+    Approximation
+        All standard deviations are 0.
+    """
+    where = {"start": start, "start_sd": 0.0, "resume": resume}
+    return _fit(model, "map", steps, learning_rate, random_seed, schedule, callback, callback_every, **where)
 
 
 def load(path, model):
     """Read an `Approximation` that `Approximation.save` wrote, for the model it was fitted to.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    model : pm.Model
 
     Raises
     ------
@@ -163,12 +183,15 @@ def load(path, model):
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"checkpoint must be an existing .npz file, got {path}: check the path, or fit and save again")
+        raise FileNotFoundError(
+            f"checkpoint must be an existing file, got {path}: check the path, or fit and save again"
+        )
     try:
         arrays = dict(np.load(io.BytesIO(path.read_bytes()), allow_pickle=False))
         header = json.loads(str(arrays["header"]))
     except Exception as error:
-        raise ValueError(f"checkpoint must be a file written by save(), got an unreadable {path}: fit and save again") from error
+        message = f"checkpoint must be a file written by save(), got an unreadable {path}: fit and save again"
+        raise ValueError(message) from error
     _refuse_other_model(header["model"], _fingerprint(model))
 
     def part(prefix):
@@ -192,16 +215,16 @@ def log_density(model, *, jacobian=True):
     Returns
     -------
     callable
-        ``f(point, *batch) -> float`` in nats; `point` maps value-variable names to arrays, `batch` holds one array for each
-        argument of `pm.Minibatch`, and the likelihood is scaled to ``total_size``.
+        ``f(point, *batch) -> float`` in nats; `point` maps value-variable names to arrays, `batch` holds one array for
+        each argument of `pm.Minibatch`, and the likelihood is scaled to ``total_size``.
     """
     density = _graph.log_density(model, jacobian=jacobian)
 
     def evaluate(point, *batch):
         if set(point) != set(density.names):
-            raise ValueError(f"point must have the keys {list(density.names)}, got {list(point)}: name every value variable")
+            raise ValueError(f"point must have the keys {list(density.names)}, got {list(point)}: name each of them")
         if len(batch) != len(density.data):
-            raise ValueError(f"batch must hold {len(density.data)} array(s), got {len(batch)}: pass those of pm.Minibatch")
+            raise ValueError(f"batch must hold {len(density.data)} array(s), got {len(batch)}: one per minibatch")
         values = tuple(np.asarray(point[name], dtype=density.dtype) for name in density.names)
         batch = tuple(np.asarray(b, dtype=full.dtype) for b, full in zip(batch, density.data, strict=True))
         with jax.enable_x64(True):
@@ -234,8 +257,8 @@ def predict(model, posterior, names, *, given):
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
-            f"names must be pm.Deterministic variables of the model ({', '.join(known)}), got {unknown}: name one of them, "
-            "or use pm.sample_posterior_predictive for random ones"
+            f"names must be pm.Deterministic variables of the model ({', '.join(known)}), got {unknown}: name one of "
+            "them, or use pm.sample_posterior_predictive for random ones"
         )
     forward, draw_names, values = _graph.forward_function(model, names, given)
     group = az.convert_to_dataset(posterior, group="posterior")
@@ -254,7 +277,9 @@ def predict(model, posterior, names, *, given):
 # --- the loop -------------------------------------------------------------------------------------------------------
 
 
-def _fit(model, kind, steps, learning_rate, random_seed, schedule, start, start_sd, callback, callback_every, resume):
+def _fit(
+    model, kind, steps, learning_rate, random_seed, schedule, callback, callback_every, *, start, start_sd, resume
+):
     settings = {
         "kind": kind,
         "learning_rate": _checks.real_number(learning_rate, "learning_rate", low=0.0, high=np.inf, open_ends=True),
@@ -293,7 +318,7 @@ def _fit(model, kind, steps, learning_rate, random_seed, schedule, start, start_
                 new_state, loss = advance(state, batches, n)
                 loss = np.asarray(loss)[:n]
                 if not np.isfinite(loss).all():
-                    error, good = _not_finite_error(lambda n: advance(state, batches, n)[0], density.names, loss, done)  # noqa: B023
+                    error, good = _not_finite_error(partial(advance, state, batches), density.names, loss, done)
                     kept, loss = advance(state, batches, good)
                     losses.append(np.asarray(loss)[:good])
                     error.approximation = _approximation(found, kept, np.concatenate(losses), done + good, steps)
@@ -429,17 +454,17 @@ def _approximation(found, state, loss, step, steps):
     )
 
 
-def _not_finite_error(step_to, names, loss, done):
+def _not_finite_error(repeat, names, loss, done):
     """Go back to the last step with finite loss and parameters, find what broke, and say so.
 
-    ``step_to(n)`` repeats the first n steps of the chunk in which the loss broke.
+    ``repeat(n)`` repeats the first n steps of the chunk in which the loss broke.
     """
     bad = int(np.argmin(np.isfinite(loss)))
-    good = bad if _first_not_finite(step_to(bad), names) is None else bad - 1
-    culprit = _first_not_finite(step_to(good + 1), names) or "none, the log density itself is not finite"
+    good = bad if _first_not_finite(repeat(bad)[0], names) is None else bad - 1
+    culprit = _first_not_finite(repeat(good + 1)[0], names) or "none, the log density itself is not finite"
     error = FloatingPointError(
-        f"loss must be finite, got {loss[bad]} at step {done + bad} (first bad variable: {culprit}): lower learning_rate, "
-        "scale the data, or start inside the support; the last good state is error.approximation"
+        f"loss must be finite, got {loss[bad]} at step {done + bad} (first bad variable: {culprit}): lower "
+        "learning_rate, scale the data, or start inside the support; the last good state is error.approximation"
     )
     return error, good
 
@@ -461,7 +486,7 @@ def _refuse_resume(found, model, settings, steps):
     if settings["schedule"] == "cosine" and found.steps != steps:
         different["steps"] = (found.steps, steps)
     if different:
-        raise ValueError(f"resume must keep the settings of the first fit, got (was, is) {different}: pass the same values")
+        raise ValueError(f"resume must keep the settings of the fit, got (was, is) {different}: pass the same values")
     if found.step > steps:
         raise ValueError(f"steps must be ≥ {found.step} (steps already taken), got {steps}: ask for more steps")
     return replace(found, _model=model)
@@ -471,16 +496,17 @@ def _refuse_other_model(was, now):
     if was != now:
         gone = {k: v for k, v in was.items() if now.get(k) != v}
         new = {k: v for k, v in now.items() if was.get(k) != v}
-        raise ValueError(f"model must be the one that was fitted, got differences: fitted {gone}, now {new}: rebuild that model")
+        raise ValueError(f"model must be the fitted one, got differences: fitted {gone}, now {new}: rebuild that model")
 
 
 def _fingerprint(model):
-    """What identifies a model for a checkpoint: names, shapes and transforms of its variables, and its graph's shape."""
+    """What identifies a model in a checkpoint: names, priors, shapes and transforms of its variables."""
     fingerprint = {}
     for rv, value in zip(model.free_RVs, model.value_vars, strict=True):
         transform = model.rvs_to_transforms[rv]
         shape = tuple(int(s) for s in rv.shape.eval()) if None in rv.type.shape else rv.type.shape
-        fingerprint[value.name] = f"{rv.owner.op.name} {shape} {type(transform).__name__ if transform else 'untransformed'}"
+        scale = type(transform).__name__ if transform else "untransformed"
+        fingerprint[value.name] = f"{rv.owner.op.name} {shape} {scale}"
     for rv in model.observed_RVs:
         fingerprint[rv.name] = f"observed {type(rv.owner.op).__name__}"
     return fingerprint
@@ -513,7 +539,7 @@ def _write_npz(path, arrays):
 
 
 class _Progress:
-    """One line that says how far a fit is: in a notebook a display that is rewritten, in a terminal a line on stderr."""
+    """One line that says how far a fit is: rewritten in place in a notebook, or on stderr in a terminal."""
 
     def __init__(self, steps):
         self.steps, self.began, self.shown, self.handle = steps, time.perf_counter(), 0.0, None
@@ -528,7 +554,8 @@ class _Progress:
         self.shown = now
         if done < self.steps:
             speed = (now - self.first[0]) / max(1, done - self.first[1])
-            self._write(f"step {done:,} of {self.steps:,}   loss {loss:,.0f} nats   {speed * (self.steps - done):.0f} s left")
+            left = speed * (self.steps - done)
+            self._write(f"step {done:,} of {self.steps:,}   loss {loss:,.0f} nats   {left:.0f} s left")
         else:
             self._write(f"{done:,} steps in {now - self.began:.0f} s   loss {loss:,.0f} nats", end="\n")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -36,7 +38,7 @@ def image_classifier(images, labels, *, total_size, hidden=(128, 128), n_classes
     widths = [images.type.shape[1] if hasattr(images, "type") else np.shape(images)[1], *hidden, n_classes]
     with pm.Model() as model:
         layer = pt.as_tensor(images) / 255
-        for depth, (fan_in, fan_out) in enumerate(zip(widths[:-1], widths[1:], strict=True), start=1):
+        for depth, (fan_in, fan_out) in enumerate(pairwise(widths), start=1):
             weights = pm.Normal(f"w{depth}", 0, weight_sd, shape=(fan_in, fan_out))
             biases = pm.Normal(f"b{depth}", 0, weight_sd, shape=fan_out)
             linear = layer @ weights + biases
@@ -47,9 +49,20 @@ def image_classifier(images, labels, *, total_size, hidden=(128, 128), n_classes
 
 
 def random_start(model, rng):
-    """Starting means: weights ~ Normal(0, 1 / inputs of the layer), everything else at PyMC's initial point (lesson 09).
+    """Starting means of a network: weights ~ Normal(0, 1 / inputs of the layer), the rest as PyMC starts (lesson 09).
 
     At zero, where PyMC would start, all hidden units are alike and their gradients vanish (lesson 05).
+
+    Parameters
+    ----------
+    model : pm.Model
+        Every free variable with two axes counts as a weight matrix (input, output).
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        For the argument `start` of `inference.advi` and `inference.find_map`.
     """
     rng = _checks.generator(rng)
     shapes = {rv.name: rv.type.shape for rv in model.free_RVs if rv.ndim == 2}

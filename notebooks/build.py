@@ -92,8 +92,13 @@ def _last_started(notebook):
     return started[-1] if started else 0
 
 
+def is_progress(message):
+    """Say whether an output or a kernel's message is a progress line: it tells the time left, so it is not stored."""
+    return message.get("metadata", {}).get("bnn_course") == "progress"
+
+
 def tidy(notebook):
-    """Drop what differs from run to run, and give each picture its alt text."""
+    """Drop what differs from run to run (progress lines too), and give each picture its alt text."""
     notebook.metadata = nbformat.from_dict(
         {k: v for k, v in notebook.metadata.items() if k in (*text.METADATA, "title")}
     )
@@ -101,6 +106,7 @@ def tidy(notebook):
     widgets = {}
     for cell in checks.code_cells(notebook):
         cell.metadata.pop("execution", None)
+        cell.outputs = [output for output in cell.outputs if not is_progress(output)]
         for output in cell.outputs:
             if view := output.get("data", {}).get("application/vnd.jupyter.widget-view+json"):
                 view["model_id"] = widgets.setdefault(view["model_id"], f"{len(widgets):032x}")

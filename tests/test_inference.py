@@ -182,7 +182,9 @@ def test_draws_have_the_moments_of_the_approximation_on_the_variables_own_scale(
     found = fit(regression_model(), steps=500)
     posterior = az.convert_to_dataset(found.sample(20_000, random_seed=0), group="posterior")
     assert posterior["w"].shape == (1, 20_000, 3)
-    np.testing.assert_allclose(posterior["w"].mean(("chain", "draw")), found.mean["w"], atol=5 * found.sd["w"].max() / 141)
+    np.testing.assert_allclose(
+        posterior["w"].mean(("chain", "draw")), found.mean["w"], atol=5 * found.sd["w"].max() / 141
+    )
     np.testing.assert_allclose(np.log(posterior["sigma"]).std(), found.sd["sigma_log__"], rtol=0.03)
     assert (posterior["sigma"] > 0).all()
 
@@ -198,12 +200,20 @@ def test_predictions_follow_the_draws(by):
 
 def test_float32_models_stay_float32():
     with pytensor.config.change_flags(floatX="float32"):
-        train = pm.Minibatch(RNG.integers(0, 256, (60, 4), dtype=np.uint8), RNG.integers(0, 3, 60).astype("uint8"), batch_size=6)
+        train = pm.Minibatch(
+            RNG.integers(0, 256, (60, 4), dtype=np.uint8), RNG.integers(0, 3, 60).astype("uint8"), batch_size=6
+        )
         model = models.image_classifier(*train, total_size=60, hidden=(5,), n_classes=3)
         found = inference.advi(
-            model, steps=20, learning_rate=0.01, random_seed=0, start=models.random_start(model, np.random.default_rng(0))
+            model,
+            steps=20,
+            learning_rate=0.01,
+            random_seed=0,
+            start=models.random_start(model, np.random.default_rng(0)),
         )
-        p = inference.predict(model, found.sample(2, random_seed=0), "probability", given={train[0]: np.zeros((9, 4), np.uint8)})
+        p = inference.predict(
+            model, found.sample(2, random_seed=0), "probability", given={train[0]: np.zeros((9, 4), np.uint8)}
+        )
     assert found.mean["w1"].dtype == found.sd["w1"].dtype == p.dtype == np.float32
     np.testing.assert_allclose(p.sum(axis=-1), 1, atol=1e-5)
 
@@ -271,11 +281,23 @@ REFUSED = [
     (lambda: inference.advi(conjugate_model(), **GOOD, start={"nu": 1.0}), ValueError, "start must name"),
     (lambda: inference.advi(conjugate_model(), **GOOD, start={"mu": np.nan}), ValueError, "start of mu"),
     (lambda: inference.advi(conjugate_model(), **GOOD, resume="fit.npz"), TypeError, "resume"),
-    (lambda: inference.advi(regression_model(), **GOOD, resume=fit(conjugate_model(), steps=1)), ValueError, "differences"),
-    (lambda: fit(conjugate_model(), steps=20, random_seed=2, resume=fit(conjugate_model(), steps=20)), ValueError, "settings"),
+    (
+        lambda: inference.advi(regression_model(), **GOOD, resume=fit(conjugate_model(), steps=1)),
+        ValueError,
+        "differences",
+    ),
+    (
+        lambda: fit(conjugate_model(), steps=20, random_seed=2, resume=fit(conjugate_model(), steps=20)),
+        ValueError,
+        "settings",
+    ),
     (lambda: fit(conjugate_model(), steps=20).sample(0, random_seed=0), ValueError, "draws"),
     (lambda: inference.log_density(conjugate_model())({"nu": 1.0}), ValueError, "point must have the keys"),
-    (lambda: inference.log_density(minibatch_model()[0])({"w": np.zeros(3), "sigma_log__": 0.0}), ValueError, "batch must hold"),
+    (
+        lambda: inference.log_density(minibatch_model()[0])({"w": np.zeros(3), "sigma_log__": 0.0}),
+        ValueError,
+        "batch must hold",
+    ),
     (lambda: inference.load("nowhere.npz", conjugate_model()), FileNotFoundError, "checkpoint"),
 ]
 
@@ -326,7 +348,9 @@ def test_a_loss_that_is_not_finite_names_step_and_variable_and_keeps_the_last_go
         inference.advi(model, steps=2000, learning_rate=0.05, random_seed=0, schedule="constant")
     found = caught.value.approximation
     assert 0 < found.step == len(found.loss) < 2000
-    assert np.isfinite(found.loss).all() and all(np.isfinite(a).all() for a in (*found.mean.values(), *found.sd.values()))
+    assert np.isfinite(found.loss).all() and all(
+        np.isfinite(a).all() for a in (*found.mean.values(), *found.sd.values())
+    )
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
