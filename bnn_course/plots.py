@@ -299,8 +299,8 @@ def gallery(fig, images, probability, labels=None, *, draws=None, captions=None,
         labels = as_labels(labels, "labels", n_items=n, n_classes=probability.shape[1])
     if draws is not None:
         draws = as_array(draws, "draws", ndim=3, shape=(None, *probability.shape))
-    fig.set_layout_engine("none")  # cells are placed by hand, in inches
     cells = _cells(fig, n, min(positive_integer(columns, "columns"), n))
+    fig.set_layout_engine("none")  # cells are placed by hand, in inches
     captions = [""] * n if captions is None else _captions(captions, n, cells[0][2])
     drawn = []
     for i, cell in enumerate(cells):

@@ -70,6 +70,9 @@ import numpy as np
 from bnn_course.claims import claim
 
 values = np.random.default_rng(1).normal(size=10_000)
+tag = {"bnn_course": "progress"}
+progress = display({"text/plain": "step 1 of 2   9 s left"}, raw=True, metadata=tag, display_id=True)
+progress.update({"text/plain": "2 steps in 9 s"}, raw=True, metadata=tag)
 print("the first line")
 ```
 

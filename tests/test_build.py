@@ -47,6 +47,12 @@ def test_a_notebook_holds_outputs_and_nothing_of_the_machine(course):
     assert drawn.outputs[0].metadata["image/png"]["alt"] == "A histogram: symmetric, with one peak at zero."
 
 
+def test_progress_lines_are_shown_but_not_stored(course):
+    cells = nbformat.read(course / "01_tiny.ipynb", 4).cells
+    (cell,) = [cell for cell in cells if "progress.update" in cell.source]
+    assert [output.get("text") for output in cell.outputs] == ["the first line\n"]
+
+
 def test_a_figure_is_followed_by_its_caption_and_its_description(course):
     notebook = nbformat.read(course / "01_tiny.ipynb", as_version=4)
     (caption,) = [cell.source for cell in notebook.cells if "caption" in cell.metadata.get("tags", [])]

@@ -1,6 +1,8 @@
 """`bnn_course.inference`: PyMC's objective, PyMC's optimum, and a fit that can be stopped, saved and continued."""
 
 import os
+import re
+import sys
 
 import arviz as az
 import jax
@@ -164,6 +166,23 @@ def test_the_step_is_traced_once_and_runs_without_python(monkeypatch):
     calls.clear()
     fit(conjugate_model(), steps=5000)
     assert 1 <= len(calls) == few
+
+
+@pytest.mark.parametrize("place", ["notebook", "terminal", "file"])
+def test_progress_says_step_loss_and_time_left_where_somebody_can_see_it(place, monkeypatch, capsys):
+    shown = []
+    monkeypatch.setitem(sys.modules, "ipykernel", sys) if place == "notebook" else monkeypatch.delitem(
+        sys.modules, "ipykernel", raising=False
+    )
+    monkeypatch.setattr(inference, "display", lambda data, **options: shown.append((data, options["metadata"])))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: place == "terminal", raising=False)
+    fit(conjugate_model(), steps=100)
+    text = "".join(data["text/plain"] for data, _ in shown) if place == "notebook" else capsys.readouterr().err
+    assert all(tag == inference.PROGRESS_TAG for _, tag in shown)
+    if place == "file":
+        assert text == ""
+    else:
+        assert re.search(r"step \d+ of 100 +loss [\d,]+ nats +\d+ s left", text)
 
 
 def test_noise_is_standard_normal_and_unrelated_between_steps_and_components():

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -147,6 +148,14 @@ def test_gallery_shows_each_picture_with_its_bars_and_words(fig):
         assert np.allclose([bar.get_height() for bar in bars_ax.patches], MEAN[i])
         words = [t.get_text() for t in picture_ax.texts]
         assert words == ["true", str(LABELS[i]), "predicted", str(MEAN[i].argmax())]
+
+
+def test_gallery_places_its_cells_also_where_constrained_layout_is_the_default():
+    with matplotlib.rc_context({"figure.constrained_layout.use": True}):
+        figure = Figure(figsize=(8, 6), dpi=100)
+        FigureCanvasAgg(figure)
+        p.gallery(figure, IMAGES, MEAN, LABELS)
+        figure.canvas.draw()  # a warning is an error here
 
 
 def test_gallery_without_labels_says_only_what_was_predicted(fig):
