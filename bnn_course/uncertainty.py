@@ -54,6 +54,14 @@ class Interval(NamedTuple):
 def as_probability(value, name, *, ndim):
     """Return float class probabilities whose last axis is the class, or say what is wrong with them.
 
+    Parameters
+    ----------
+    value : array_like, shape (..., class)
+    name : str
+        What the quantity is called in the message.
+    ndim : int
+        Wanted number of axes.
+
     Raises
     ------
     TypeError

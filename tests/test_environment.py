@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
 DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
+PEERS = [Requirement(text) for text in PROJECT["optional-dependencies"]["bench"]]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 SYSTEMS = ["linux", "darwin", "win32"]
 STACKS = {"3.11": {"pymc": 5, "arviz": 0}, "3.12": {"pymc": 6, "arviz": 1}}
@@ -198,6 +199,7 @@ def imported(code):
 def test_every_import_is_declared():
     runtime = {canonicalize_name(r.name) for r in RUNTIME}
     development = runtime | {canonicalize_name(r.name) for r in DEVELOPMENT}
+    peers = {canonicalize_name(r.name) for r in PEERS}
     scripts = [path.stem for folder in (".", "notebooks", "tests") for path in ROOT.glob(f"{folder}/*.py")]
     own = {"bnn_course", *scripts, "__future__"}
     missing = {
@@ -205,7 +207,8 @@ def test_every_import_is_declared():
         for path, code, may_develop in sources()
         for module in imported(code)
         if module not in sys.stdlib_module_names | own
-        and canonicalize_name(MODULES.get(module, module)) not in (development if may_develop else runtime)
+        and canonicalize_name(MODULES.get(module, module))
+        not in (development if may_develop else runtime) | (peers if path.parent.name == "benchmarks" else set())
     }
     assert missing == set(), "declare these in pyproject.toml, requirements.lock and environment.yml"
 
