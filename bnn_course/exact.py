@@ -56,7 +56,9 @@ def _normal(value, name):
     covariance = as_array(value[1], f"{name}.covariance", ndim=2, shape=shape).astype(float)
     if not np.allclose(covariance, covariance.T, rtol=1e-8, atol=0):
         worst = np.abs(covariance - covariance.T).max()
-        raise ValueError(f"{name}.covariance must be symmetric, got entries that differ by {worst:.3g}: use (c + c.T) / 2")
+        raise ValueError(
+            f"{name}.covariance must be symmetric, got entries that differ by {worst:.3g}: use (c + c.T) / 2"
+        )
     try:
         factor = cholesky(covariance, lower=True)
     except np.linalg.LinAlgError:
@@ -251,7 +253,9 @@ def normal_kl(q, p):
     """
     (q, root_q), (p, root_p) = _normal(q, "q"), _normal(p, "p")
     if len(q.mean) != len(p.mean):
-        raise ValueError(f"q and p must have the same dimension, got {len(q.mean)} and {len(p.mean)}: compare like with like")
+        raise ValueError(
+            f"q and p must have the same dimension, got {len(q.mean)} and {len(p.mean)}: compare like with like"
+        )
     spread = solve_triangular(root_p, root_q, lower=True)
     shift = solve_triangular(root_p, p.mean - q.mean, lower=True)
     log_dets = 2 * np.log(np.diag(root_p) / np.diag(root_q)).sum()
@@ -290,5 +294,7 @@ def log_integral(log_density, low, high, *, cells=1000):
     if (bad := np.isnan(values) | (values == np.inf)).any():
         where = int(np.argmax(bad))
         point = low + width * (where + 0.5)
-        raise ValueError(f"log_density must be finite or −inf, got {values[where]} at {point:.6g}: mend the density there")
+        raise ValueError(
+            f"log_density must be finite or −inf, got {values[where]} at {point:.6g}: mend the density there"
+        )
     return float(logsumexp(values) + np.log(width))

@@ -307,7 +307,7 @@ def _fit(
         done = found.step
 
         def so_far():
-            return _approximation(found, state, np.concatenate(losses), done, steps)
+            return _approximation(found, state, np.concatenate(losses)[:done], done, steps)
 
         chunk = 16
         try:
@@ -323,8 +323,8 @@ def _fit(
                     losses.append(np.asarray(loss)[:good])
                     error.approximation = _approximation(found, kept, np.concatenate(losses), done + good, steps)
                     raise error
-                state, done = new_state, done + n
                 losses.append(loss)
+                state, done = new_state, done + n
                 progress.show(done, loss[-1])
                 if time.perf_counter() - wall < 0.3:
                     chunk = min(2 * chunk, CHUNK)
@@ -399,7 +399,7 @@ def _normals(offset, shape, stream, dtype):
     computed on its own, so that a resumed fit draws what an uninterrupted one would have drawn. Values lie in ±5.4.
     """
     counters = jnp.arange(int(np.prod(shape)), dtype=jnp.uint32) + jnp.uint32(offset)
-    bits = _hash(_hash(counters + stream) ^ jnp.uint32(0x85EBCA6B)) >> 8
+    bits = _hash(_hash(counters + stream) ^ _hash(stream ^ jnp.uint32(0x85EBCA6B))) >> 8
     uniform = bits.astype(dtype) * np.asarray(2.0**-23, dtype) + np.asarray(2.0**-24 - 1.0, dtype)
     return (np.asarray(np.sqrt(2.0), dtype) * jax.lax.erf_inv(uniform)).reshape(shape)
 

@@ -213,7 +213,8 @@ def hmc(log_density, gradient, start, *, draws, step, n_steps, rng):
     -------
     Chain
     """
-    start = _start(log_density, start, gradient)
+    start = _start(log_density, start)
+    _slope(gradient, start)
     step = real_number(step, "step", low=0, high=np.inf, open_ends=True)
     n_steps = positive_integer(n_steps, "n_steps")
     generator(rng)
@@ -249,7 +250,8 @@ def nuts(log_density, gradient, start, *, draws, step, rng, max_depth=10):
     -------
     Chain
     """
-    start = _start(log_density, start, gradient)
+    start = _start(log_density, start)
+    _slope(gradient, start)
     step = real_number(step, "step", low=0, high=np.inf, open_ends=True)
     max_depth = positive_integer(max_depth, "max_depth")
     generator(rng)
@@ -310,9 +312,7 @@ def build_tree(log_density, gradient, end, log_u, step, depth, visited, rng):
         log_joint = log_density(theta) - momentum @ momentum / 2
         visited.append((theta, log_joint))
         return (theta, momentum), (theta, momentum), theta, int(log_u <= log_joint), log_joint > log_u - DIVERGENT
-    left, right, candidate, count, go = build_tree(
-        log_density, gradient, end, log_u, step, depth - 1, visited, rng
-    )
+    left, right, candidate, count, go = build_tree(log_density, gradient, end, log_u, step, depth - 1, visited, rng)
     if go:
         end = left if step < 0 else right
         grown = build_tree(log_density, gradient, end, log_u, step, depth - 1, visited, rng)
@@ -404,8 +404,8 @@ def _callable(value, name):
     return value
 
 
-def _start(log_density, start, gradient=None):
-    """The start as floats, if the density (and its gradient) can be evaluated there."""
+def _start(log_density, start):
+    """The start as floats, if the log density is one finite number there."""
     start = as_array(start, "start", ndim=1).astype(float)
     value = np.asarray(_callable(log_density, "log_density")(start))
     if value.ndim or value.dtype.kind not in "iuf":
@@ -415,10 +415,12 @@ def _start(log_density, start, gradient=None):
         )
     if not np.isfinite(value):
         raise ValueError(f"log_density must be finite at the start, got {value}: start where the density is positive")
-    if gradient is not None:
-        slope = _callable(gradient, "gradient")(start)
-        as_array(slope, "gradient at the start", ndim=1, shape=start.shape)
     return start
+
+
+def _slope(gradient, start):
+    """The gradient at the start, if it fits."""
+    return as_array(_callable(gradient, "gradient")(start), "gradient at the start", ndim=1, shape=start.shape)
 
 
 def _steps(step):

@@ -18,8 +18,11 @@ FLOOR = {
     "claims": 1,
     "data": 1,
     "datasets.build_datasets": 1,
+    "exact": 1,
     "models": 1,
+    "samplers": 1,
     "uncertainty": 1,
+    "variational": 1,
     "inference": 2,
     "plots": 2,
 }

@@ -1,0 +1,314 @@
+"""The samplers of lesson 02: known moments, laws of the dynamics, refusals."""
+
+import numpy as np
+import pytest
+
+from bnn_course import samplers
+
+COVARIANCE = np.array([[1.0, 0.8], [0.8, 2.0]])
+MEAN = np.array([0.5, -1.0])
+PRECISION = np.linalg.inv(COVARIANCE)
+
+
+def log_density(theta):
+    return -(theta - MEAN) @ PRECISION @ (theta - MEAN) / 2
+
+
+def gradient(theta):
+    return -PRECISION @ (theta - MEAN)
+
+
+def rng(seed=1):
+    return np.random.default_rng(seed)
+
+
+# Every sampler with good settings; a test changes one of them.
+GOOD = {
+    "metropolis_hastings": {
+        "log_density": log_density,
+        "start": MEAN,
+        "draws": 20,
+        "propose": lambda theta, rng: theta + rng.normal(size=2),
+        "rng": rng(),
+    },
+    "random_walk_metropolis": {"log_density": log_density, "start": MEAN, "draws": 20, "step": 1.2, "rng": rng()},
+    "gibbs": {
+        "conditionals": samplers.gaussian_conditionals(MEAN, COVARIANCE),
+        "start": MEAN,
+        "draws": 20,
+        "rng": rng(),
+    },
+    "hmc": {
+        "log_density": log_density,
+        "gradient": gradient,
+        "start": MEAN,
+        "draws": 20,
+        "step": 0.4,
+        "n_steps": 8,
+        "rng": rng(),
+    },
+    "nuts": {
+        "log_density": log_density,
+        "gradient": gradient,
+        "start": MEAN,
+        "draws": 20,
+        "step": 0.4,
+        "rng": rng(),
+    },
+}
+
+
+def run(name, **changes):
+    return getattr(samplers, name)(**(GOOD[name] | {"rng": rng()} | changes))
+
+
+def deviation(draws, truth, batches=50):
+    """Mean minus truth, in standard errors from batch means."""
+    means = draws[: len(draws) // batches * batches].reshape(batches, -1, *draws.shape[1:]).mean(axis=1)
+    return np.abs(means.mean(axis=0) - truth) / (means.std(axis=0, ddof=1) / np.sqrt(batches))
+
+
+# --- oracle -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_moments_of_a_correlated_normal_are_reproduced(name):
+    chain = run(name, draws=10_000)
+    centred = chain.draws - MEAN
+    second = np.einsum("si,sj->sij", centred, centred).reshape(-1, 4)
+    assert deviation(chain.draws, MEAN).max() < 4
+    assert deviation(second, COVARIANCE.ravel()).max() < 4
+
+
+def test_asymmetric_proposal_needs_its_hastings_ratio():
+    gamma = {
+        "log_density": lambda theta: 2 * np.log(theta[0]) - theta[0],
+        "start": np.ones(1),
+        "propose": lambda theta, rng: theta * np.exp(rng.normal(size=1)),
+        "draws": 20_000,
+    }
+    corrected = run("metropolis_hastings", **gamma, log_proposal=lambda to, origin: -np.log(to[0]))
+    forgotten = run("metropolis_hastings", **gamma)
+    assert deviation(corrected.draws, 3).max() < 4
+    assert deviation(forgotten.draws, 3).max() > 10
+
+
+def test_sweeps_of_gibbs_have_the_autocorrelation_of_theory():
+    draws = run("gibbs", draws=20_000).draws
+    correlation = COVARIANCE[0, 1] / np.sqrt(COVARIANCE[0, 0] * COVARIANCE[1, 1])
+    assert abs(np.corrcoef(draws[1:, 0], draws[:-1, 0])[0, 1] - correlation**2) < 0.03
+
+
+def test_random_walk_takes_a_step_for_each_parameter():
+    chain = run("random_walk_metropolis", log_density=lambda theta: 0.0, draws=2_000, step=np.array([0.1, 10.0]))
+    moves = np.diff(chain.draws, axis=0).std(axis=0)
+    assert moves == pytest.approx([0.1, 10.0], rel=0.1)
+
+
+def test_nuts_trees_grow_when_the_step_shrinks():
+    short, long = (run("nuts", draws=200, step=step).evaluations.mean() for step in (0.4, 0.05))
+    assert long > 4 * short
+
+
+def test_nuts_stops_at_its_largest_depth():
+    assert run("nuts", step=1e-4, max_depth=3).evaluations.max() == 7
+
+
+def test_tuning_finds_the_wanted_acceptance():
+    def sample(theta, step):
+        return run("hmc", start=theta, draws=1, step=step, rng=generator)
+
+    generator = rng(3)
+    step, theta = samplers.tune_step(sample, MEAN, step=0.05, target=0.65, rounds=1_000)
+    assert run("hmc", start=theta, step=step, draws=4_000).acceptance.mean() == pytest.approx(0.65, abs=0.08)
+
+
+# --- law ----------------------------------------------------------------------------------------
+
+
+def bent(theta):
+    return np.array([-theta[0] + 4 * theta[0] * (theta[1] - theta[0] ** 2 / 2), -4 * (theta[1] - theta[0] ** 2 / 2)])
+
+
+def test_leapfrog_is_reversible():
+    theta, momentum = np.array([0.3, -0.4]), np.array([1.0, 0.5])
+    there = samplers.leapfrog(bent, theta, momentum, step=0.1, n_steps=30)
+    back = samplers.leapfrog(bent, there[0], -there[1], step=0.1, n_steps=30)
+    by_sign = samplers.leapfrog(bent, *there, step=-0.1, n_steps=30)
+    np.testing.assert_allclose(np.concatenate([back[0], -back[1]]), [*theta, *momentum], atol=1e-11)
+    np.testing.assert_allclose(np.concatenate(by_sign), [*theta, *momentum], atol=1e-11)
+
+
+def test_single_leapfrog_steps_add_up():
+    point = np.array([0.3, -0.4]), np.array([1.0, 0.5])
+    at_once = samplers.leapfrog(bent, *point, step=0.1, n_steps=5)
+    for _ in range(5):
+        point = samplers.leapfrog(bent, *point, step=0.1)
+    np.testing.assert_allclose(np.concatenate(point), np.concatenate(at_once), atol=1e-13)
+
+
+def test_leapfrog_is_of_second_order():
+    def error(step):
+        theta, momentum = samplers.leapfrog(gradient, MEAN + 1, np.ones(2), step=step, n_steps=round(1 / step))
+        return abs(log_density(theta) - momentum @ momentum / 2 - log_density(MEAN + 1) + np.ones(2) @ np.ones(2) / 2)
+
+    assert np.log2(error(0.02) / error(0.01)) == pytest.approx(2, abs=0.05)
+
+
+@pytest.mark.parametrize("direction", [-1, 1])
+def test_a_tree_is_a_trajectory(direction):
+    theta, momentum, visited = MEAN + 0.1, np.array([0.3, 0.2]), []
+    left, right, *_ = samplers.build_tree(
+        log_density, gradient, (theta, momentum), -50.0, direction * 0.01, 3, visited, rng()
+    )
+    end = samplers.leapfrog(gradient, theta, momentum, step=direction * 0.01, n_steps=8)
+    assert len(visited) == 8
+    np.testing.assert_allclose((left if direction < 0 else right)[0], end[0], atol=1e-12)
+    np.testing.assert_allclose((right if direction < 0 else left)[0], visited[0][0], atol=1e-12)
+
+
+def test_ends_that_approach_each_other_have_turned_back():
+    at, away = (np.zeros(2), np.array([1.0, 0])), np.array([1.0, 0])
+    assert not samplers.turned_back(at, (np.array([2.0, 0]), away))
+    assert samplers.turned_back(at, (np.array([2.0, 0]), -away))
+    assert samplers.turned_back((np.zeros(2), -away), (np.array([2.0, 0]), away))
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_the_same_generator_gives_the_same_chain(name):
+    first, second = run(name), run(name)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_chain_has_a_row_for_each_draw_and_leaves_its_start_alone(name):
+    start = MEAN.copy()
+    chain = run(name, start=start)
+    assert chain.draws.shape == (20, 2)
+    assert chain.acceptance.shape == chain.evaluations.shape == chain.divergent.shape == (20,)
+    assert ((chain.acceptance >= 0) & (chain.acceptance <= 1)).all()
+    assert (chain.evaluations >= 1).all()
+    np.testing.assert_array_equal(start, MEAN)
+
+
+@pytest.mark.parametrize("name", ["hmc", "nuts"])
+def test_too_large_a_step_is_reported_as_divergent_without_a_warning(name):
+    quartic = {"log_density": lambda t: -float(np.sum(t**4)), "gradient": lambda t: -4 * t**3, "start": np.ones(2)}
+    chain = run(name, **quartic, step=10.0)
+    assert chain.divergent.all()
+    assert np.isfinite(chain.draws).all()
+
+
+@pytest.mark.parametrize("name", [name for name in GOOD if name != "gibbs"])
+def test_places_without_density_are_never_entered(name):
+    def half(theta):
+        return log_density(theta) if theta[0] > 0.4 else (-np.inf if theta[0] > 0 else np.nan)
+
+    assert (run(name, log_density=half, draws=500).draws[:, 0] > 0.4).all()
+
+
+# --- refusal ------------------------------------------------------------------------------------
+
+REFUSED = [
+    ("start", np.array([0.0, np.nan]), ValueError, "start must be finite, got nan at index"),
+    ("start", np.array([0.0, np.inf]), ValueError, "start must be finite, got inf at index"),
+    ("start", np.zeros((1, 2)), ValueError, "start must have 1 axes, got shape"),
+    ("start", "here", TypeError, "start must be an array of numbers"),
+    ("draws", 0, ValueError, "draws must be ≥ 1, got 0"),
+    ("draws", -3, ValueError, "draws must be ≥ 1, got -3"),
+    ("draws", 10.0, TypeError, "draws must be a whole number"),
+    ("rng", 2017, TypeError, "rng must be a numpy.random.Generator"),
+    ("step", 0, ValueError, r"step must lie in \(0"),
+    ("step", -0.1, ValueError, r"step must lie in \(0"),
+    ("step", np.nan, ValueError, r"step must lie in \(0"),
+    ("step", np.inf, ValueError, r"step must lie in \(0"),
+    ("n_steps", 0, ValueError, "n_steps must be ≥ 1"),
+    ("log_density", 3.0, TypeError, "log_density must be a function"),
+    ("log_density", lambda theta: theta, TypeError, "log_density must return one number, got shape"),
+    ("log_density", lambda theta: np.array([1.0]), TypeError, "log_density must return one number, got shape"),
+    ("log_density", lambda theta: np.nan, ValueError, "log_density must be finite at the start, got nan"),
+    ("log_density", lambda theta: -np.inf, ValueError, "log_density must be finite at the start, got -inf"),
+    ("gradient", None, TypeError, "gradient must be a function"),
+    ("gradient", lambda theta: np.zeros(3), ValueError, "gradient at the start must have shape"),
+    ("gradient", lambda theta: np.full(2, np.nan), ValueError, "gradient at the start must be finite"),
+    ("propose", None, TypeError, "propose must be a function"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "value", "error", "message"),
+    [(name, *row) for row in REFUSED for name, settings in GOOD.items() if row[0] in settings],
+)
+def test_bad_input_is_refused(name, argument, value, error, message):
+    with pytest.raises(error, match=message):
+        run(name, **{argument: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"conditionals": [None, None]}, TypeError, r"conditionals\[0\] must be a function"),
+        ({"start": np.zeros(3)}, ValueError, r"start must have shape \(2,\)"),
+    ],
+)
+def test_gibbs_refuses(changes, error, message):
+    with pytest.raises(error, match=message):
+        run("gibbs", **changes)
+
+
+@pytest.mark.parametrize(
+    ("covariance", "error", "message"),
+    [
+        (np.ones((2, 3)), ValueError, r"covariance must have shape \(2, 2\)"),
+        (np.ones(2), ValueError, "covariance must have 2 axes"),
+        (np.eye(3), ValueError, r"covariance must have shape \(2, 2\)"),
+        (np.array([[1, 2], [2, 1]]), ValueError, "covariance must be positive definite, got smallest eigenvalue -1"),
+        (np.array([[1, 0.5], [0.2, 1]]), ValueError, "covariance must be symmetric"),
+        (np.array([[1, np.nan], [np.nan, 1]]), ValueError, "covariance must be finite"),
+    ],
+)
+def test_conditionals_refuse_a_bad_covariance(covariance, error, message):
+    with pytest.raises(error, match=message):
+        samplers.gaussian_conditionals(MEAN, covariance)
+
+
+@pytest.mark.parametrize("step", [np.array([1.0, 0.0]), np.array([1.0, -2.0])])
+def test_a_step_per_parameter_must_be_positive(step):
+    with pytest.raises(ValueError, match=r"step must lie in \(0, inf\), got .* at index 1"):
+        run("random_walk_metropolis", step=step)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"target": 1.0}, "target must lie in"), ({"rounds": 0}, "rounds must be ≥ 1"), ({"step": 0.0}, "step must lie")],
+)
+def test_tuning_refuses(changes, message):
+    with pytest.raises(ValueError, match=message):
+        samplers.tune_step(lambda *_: None, MEAN, **({"step": 0.1, "target": 0.8, "rounds": 5} | changes))
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_failure_in_mid_chain_loses_no_draw(name):
+    calls = [0]
+
+    def failing(function):
+        def wrapped(*arguments):
+            calls[0] += 1
+            if calls[0] > 60:
+                raise ZeroDivisionError("the model broke")
+            return function(*arguments)
+
+        return wrapped
+
+    if name == "gibbs":
+        changes = {"conditionals": [failing(f) for f in GOOD["gibbs"]["conditionals"]]}
+    else:
+        changes = {"log_density": failing(log_density)}
+    whole = run(name, draws=200)
+    with pytest.raises(samplers.ChainError, match=r"of 200 failed \(ZeroDivisionError: the model broke\)") as caught:
+        run(name, draws=200, **changes)
+    made = caught.value.chain
+    assert 1 < len(made.draws) < 200
+    assert {len(part) for part in made} == {len(made.draws)}
+    np.testing.assert_array_equal(made.draws, whole.draws[: len(made.draws)])

@@ -1,0 +1,199 @@
+"""`bnn_course.variational`: known optima, laws of the gradients and of k̂, and what is refused."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bnn_course import variational as v
+
+A, B = 5.0, 6.0  # ζ = ln θ for θ ~ Gamma(A, B): the best Normal has variance 1/A and mean ln(A/B) − 1/(2A)
+MEAN, LOG_SD = np.array([0.6]), np.array([-0.4])
+
+
+def log_density(zeta):
+    return (A * zeta - B * np.exp(zeta)).sum(axis=-1)
+
+
+def gradient(zeta):
+    return A - B * np.exp(zeta)
+
+
+def exact_elbo(mean, log_sd):
+    return A * mean - B * np.exp(mean + np.exp(2 * log_sd) / 2) + log_sd + 0.5 * np.log(2 * np.pi * np.e)
+
+
+def exact_gradient(mean, log_sd):
+    tilt = B * np.exp(mean + np.exp(2 * log_sd) / 2)
+    return np.stack([A - tilt, 1 - np.exp(2 * log_sd) * tilt])
+
+
+def noise(draws=50_000, parameters=1, seed=1):
+    return np.random.default_rng(seed).standard_normal((draws, parameters))
+
+
+def fit(**options):
+    settings = {"steps": 50, "eta": 1.0, "rng": np.random.default_rng(1)} | options
+    start = settings.pop("start", np.zeros(1))
+    return v.advi(settings.pop("log_density", log_density), settings.pop("gradient", gradient), start, **settings)
+
+
+# Oracle: known answers ------------------------------------------------------------------------------------------------
+
+
+def standard_errors(estimates, exact):
+    return np.abs(estimates.mean(axis=0) - exact) / (estimates.std(axis=0) / np.sqrt(len(estimates)))
+
+
+def test_elbo_estimates_average_to_the_closed_form():
+    assert standard_errors(v.elbo_estimates(log_density, MEAN, LOG_SD, noise()), exact_elbo(0.6, -0.4)) < 4.5
+
+
+@pytest.mark.parametrize(("estimate", "function"), [(v.pathwise_gradient, gradient), (v.score_gradient, log_density)])
+def test_both_gradients_average_to_that_of_the_closed_form(estimate, function):
+    assert (standard_errors(estimate(function, MEAN, LOG_SD, noise()), exact_gradient(MEAN, LOG_SD)) < 4.5).all()
+
+
+def test_gradients_of_several_parameters_are_those_of_each():
+    mean, log_sd, epsilon = np.array([0.6, -0.2]), np.array([-0.4, 0.1]), noise(20, 2)
+    both = v.pathwise_gradient(gradient, mean, log_sd, epsilon)
+    for i in range(2):
+        one = v.pathwise_gradient(gradient, mean[i : i + 1], log_sd[i : i + 1], epsilon[:, i : i + 1])
+        assert np.allclose(both[:, :, i], one[:, :, 0])
+
+
+def test_the_step_sizes_of_the_paper_by_hand():
+    rate, memory = v.adaptive_step(np.array([3.0, -1.0]), None, 1, eta=2)
+    assert np.allclose(rate, [2 / 4, 2 / 2]) and np.allclose(memory, [9, 1])
+    rate, memory = v.adaptive_step(np.array([0.0, -1.0]), memory, 4, eta=2)
+    assert np.allclose(memory, [0.9 * 9, 1]) and np.allclose(rate, [2 / 2 / (1 + np.sqrt(8.1)), 2 / 2 / 2])
+
+
+def test_advi_finds_the_best_normal():
+    found = fit(steps=3_000, draws=10)
+    assert found.mean == pytest.approx(np.log(A / B) - 1 / (2 * A), abs=0.08)
+    assert found.sd == pytest.approx(A**-0.5, rel=0.1)
+    assert found.elbo[-1_000:].mean() == pytest.approx(exact_elbo(found.mean[0], np.log(found.sd[0])), abs=0.02)
+
+
+def test_advi_finds_inverse_diagonal_precisions_of_a_correlated_normal():
+    precision = np.array([[2.0, 1.2], [1.2, 1.0]])
+    found = fit(log_density=lambda z: -0.5 * (z @ precision * z).sum(axis=1), gradient=lambda z: -z @ precision,
+                start=np.ones(2), steps=3_000, draws=10)
+    assert found.sd == pytest.approx(np.diag(precision) ** -0.5, rel=0.1) and np.abs(found.mean).max() < 0.15
+
+
+@pytest.mark.parametrize("k", [0.2, 0.5, 1.0])
+def test_khat_of_pareto_weights_is_their_shape(k):
+    estimates = [v.pareto_khat(-k * np.log(np.random.default_rng(s).uniform(size=4_000))) for s in range(40)]
+    assert np.mean(estimates) == pytest.approx(k, abs=0.1)
+
+
+@pytest.mark.parametrize("sd", [0.5, 0.8])
+def test_khat_of_a_narrow_normal_is_the_variance_it_lacks(sd):
+    draws = np.random.default_rng(1).normal(0, sd, (40, 4_000))
+    weights = stats.norm.logpdf(draws) - stats.norm.logpdf(draws, 0, sd)
+    assert np.mean([v.pareto_khat(row) for row in weights]) == pytest.approx(1 - sd**2, abs=0.12)
+
+
+# Law: identities ------------------------------------------------------------------------------------------------------
+
+
+def test_the_pathwise_gradient_has_less_variance():
+    assert (v.score_gradient(log_density, MEAN, LOG_SD, noise()).var(axis=0)
+            > 2 * v.pathwise_gradient(gradient, MEAN, LOG_SD, noise()).var(axis=0)).all()
+
+
+def test_the_pathwise_gradient_of_an_exact_normal_is_that_of_its_reparametrised_density():
+    h, epsilon = 1e-6, noise(7)
+    def path(mean, log_sd):
+        return log_density(mean + np.exp(log_sd) * epsilon) + log_sd
+    numeric = [(path(MEAN + h, LOG_SD) - path(MEAN - h, LOG_SD)) / (2 * h), (path(MEAN, LOG_SD + h) - path(MEAN, LOG_SD - h)) / (2 * h)]
+    assert np.allclose(v.pathwise_gradient(gradient, MEAN, LOG_SD, epsilon)[..., 0].T, numeric, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_fit():
+    assert np.array_equal(fit().path, fit().path)
+
+
+def test_khat_does_not_change_under_a_constant_or_an_order():
+    weights = np.random.default_rng(1).normal(0, 2, 1_000)
+    assert v.pareto_khat(weights + 700) == pytest.approx(v.pareto_khat(weights), abs=1e-9)
+    assert v.pareto_khat(np.sort(weights)) == v.pareto_khat(weights)
+
+
+def test_khat_of_equal_weights_says_that_nothing_is_missing():
+    assert v.pareto_khat(np.zeros(100)) == -np.inf
+
+
+def test_arguments_are_not_changed():
+    weights, start = np.random.default_rng(1).normal(size=100), np.zeros(1)
+    before = weights.copy()
+    v.pareto_khat(weights)
+    fit(start=start)
+    assert np.array_equal(weights, before) and start[0] == 0
+
+
+# Refusal: bad input ---------------------------------------------------------------------------------------------------
+
+BAD = {
+    "start not finite": ({"start": np.array([np.nan])}, ValueError, "start must be finite"),
+    "start a number": ({"start": 0.0}, ValueError, "start must have 1 axes"),
+    "eta zero": ({"eta": 0.0}, ValueError, r"eta must lie in \(0, inf\), got 0.0"),
+    "eta infinite": ({"eta": np.inf}, ValueError, "eta must lie in"),
+    "scale negative": ({"start_sd": -1.0}, ValueError, "start_sd must lie in"),
+    "no steps": ({"steps": 0}, ValueError, "steps must be ≥ 1"),
+    "no draws": ({"draws": 0}, ValueError, "draws must be ≥ 1"),
+    "draws a float": ({"draws": 1.5}, TypeError, "draws must be a whole number"),
+    "seed for rng": ({"rng": 1}, TypeError, "rng must be a numpy.random.Generator"),
+    "density an array": ({"log_density": lambda z: z}, TypeError, "one number per draw, got shape"),
+    "density a sum over draws": ({"log_density": lambda z: z.sum()}, TypeError, "one number per draw"),
+    "density a text": ({"log_density": "p"}, TypeError, "log_density must be a function"),
+    "density nan": ({"log_density": lambda z: np.full(len(z), np.nan)}, ValueError, "finite at the start, got nan"),
+    "density zero": ({"log_density": lambda z: np.full(len(z), -np.inf)}, ValueError, "finite at the start, got -inf"),
+    "gradient nan": ({"gradient": lambda z: z * np.nan}, ValueError, "gradient must be finite"),
+    "gradient of one draw": ({"gradient": lambda z: z[0]}, ValueError, "gradient must have 2 axes"),
+}
+
+
+@pytest.mark.parametrize(("options", "error", "words"), BAD.values(), ids=BAD)
+def test_bad_fits_are_refused_by_name(options, error, words):
+    with pytest.raises(error, match=words):
+        fit(**options)
+
+
+BAD_WEIGHTS = {
+    "too few": (np.zeros(24), ValueError, "at least 25 draws, got 24"),
+    "two axes": (np.zeros((5, 30)), ValueError, "log_weights must have 1 axes"),
+    "infinite": (np.append(np.zeros(30), -np.inf), ValueError, "log_weights must be finite"),
+    "texts": (np.array(["a"] * 30), TypeError, "log_weights must be an array of numbers"),
+}
+
+
+@pytest.mark.parametrize(("weights", "error", "words"), BAD_WEIGHTS.values(), ids=BAD_WEIGHTS)
+def test_bad_weights_are_refused_by_name(weights, error, words):
+    with pytest.raises(error, match=words):
+        v.pareto_khat(weights)
+
+
+@pytest.mark.parametrize("estimate", [v.elbo_estimates, v.pathwise_gradient, v.score_gradient])
+def test_noise_must_fit_the_parameters(estimate):
+    function = gradient if estimate is v.pathwise_gradient else log_density
+    with pytest.raises(ValueError, match=r"noise must have shape \('any', 1\), got \(3, 2\)"):
+        estimate(function, MEAN, LOG_SD, np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"log_sd must have shape \(1,\)"):
+        estimate(function, MEAN, np.zeros(2), np.zeros((3, 1)))
+
+
+def test_a_density_that_raises_in_mid_fit_loses_no_steps():
+    calls = iter(range(1_000))
+
+    def fragile(zeta):
+        if next(calls) == 21:
+            raise ZeroDivisionError("the data are gone")
+        return log_density(zeta)
+
+    with pytest.raises(v.FitError, match="step 21 of 50 failed .ZeroDivisionError: the data are gone") as caught:
+        fit(log_density=fragile)
+    made, whole = caught.value.fit, fit()
+    assert len(made.elbo) == 20 and np.array_equal(made.path, whole.path[:21])
+    assert np.array_equal(made.mean, whole.path[20, 0]) and np.allclose(made.sd, np.exp(whole.path[20, 1]))
