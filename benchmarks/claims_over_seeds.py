@@ -27,13 +27,14 @@ def run_once(source, seed):
     import matplotlib
 
     matplotlib.use("Agg")
-    import jupytext
+    import lesson_text
     import matplotlib.pyplot as plt
     import numpy as np
 
     from bnn_course import claims
 
-    cells = [cell.source for cell in jupytext.read(source).cells if cell.cell_type == "code"]
+    notebook = lesson_text.notebook_of(source.read_text(encoding="utf-8"))
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     if sum(len(SEED_LINE.findall(cell)) for cell in cells) != 1:
         raise SystemExit(f"{source.name} must have exactly one line SEED = <number>: derive all randomness from it")
     results, original = {}, claims.claim

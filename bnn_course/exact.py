@@ -177,9 +177,9 @@ def normal_mean_log_evidence(y, *, noise_sd, prior_mean, prior_sd):
 def regression_posterior(x, y, *, noise_sd, prior_sd):
     r"""Posterior of the weights of a linear model with known noise and independent Normal(0, prior_sd²) priors.
 
-    .. math:: \Sigma_N = (X^\top X / \sigma^2 + I / \tau^2)^{-1}, \qquad m_N = \Sigma_N X^\top y / \sigma^2
+    .. math:: \Sigma_N = (X^\top X / \sigma^2 + I / s_0^2)^{-1}, \qquad m_N = \Sigma_N X^\top y / \sigma^2
 
-    Its mean is also the MAP estimate and the solution of ridge regression with penalty σ²/τ². Lesson 01.
+    Its mean is also the MAP estimate and the solution of ridge regression with penalty σ²/s₀². Lesson 01.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def regression_posterior(x, y, *, noise_sd, prior_sd):
     noise_sd : float
         σ > 0.
     prior_sd : float
-        τ > 0.
+        s₀ > 0.
 
     Returns
     -------
@@ -210,7 +210,7 @@ def regression_posterior(x, y, *, noise_sd, prior_sd):
 def regression_log_evidence(x, y, *, noise_sd, prior_sd):
     r"""Log evidence of a linear model with known noise and independent Normal(0, prior_sd²) priors of its weights.
 
-    All observations together are Normal(0, σ² I + τ² X Xᵀ). Lesson 01.
+    All observations together are Normal(0, σ² I + s₀² X Xᵀ). Lesson 01.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def regression_log_evidence(x, y, *, noise_sd, prior_sd):
     noise_sd : float
         σ > 0.
     prior_sd : float
-        τ > 0.
+        s₀ > 0.
 
     Returns
     -------

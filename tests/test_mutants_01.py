@@ -87,23 +87,27 @@ MUTANTS = {
     "factor one half forgotten in the squares": ("01-mean-penalised", "/ (2 * sigma**2)", "/ sigma**2"),
     "precisions do not add": (
         "01-mean-penalised",
-        "precision = 1 / tau**2 + len(y) / sigma**2",
+        "precision = 1 / prior_sd**2 + len(y) / sigma**2",
         "precision = len(y) / sigma**2",
     ),
-    "prior precision forgotten": ("01-bayes-at-any-w", "np.eye(x.shape[1]) / tau**2 + x.T", "x.T"),
+    "prior precision forgotten": ("01-bayes-at-any-w", "np.eye(x.shape[1]) / prior_sd**2 + x.T", "x.T"),
     "prior variance taken for precision": (
         "01-bayes-at-any-w",
-        "np.eye(x.shape[1]) / tau**2",
+        "np.eye(x.shape[1]) / prior_sd**2",
         "np.eye(x.shape[1]) * 3",
     ),
-    "weights forgotten in the evidence": ("01-bayes-at-any-w", " + tau**2 * x @ x.T", ""),
+    "weights forgotten in the evidence": ("01-bayes-at-any-w", " + prior_sd**2 * x @ x.T", ""),
     "noise sd in place of its variance": (
         "01-bayes-at-any-w",
         "covariance = sigma**2 * np.eye",
         "covariance = 0.5 * np.eye",
     ),
-    "ridge with twice the penalty": ("01-ridge", "Ridge(alpha=sigma**2 / tau**2", "Ridge(alpha=2 * sigma**2 / tau**2"),
-    "ridge with an intercept": ("01-ridge", "tau**2, fit_intercept=False", "tau**2, fit_intercept=True"),
+    "ridge with twice the penalty": (
+        "01-ridge",
+        "Ridge(alpha=sigma**2 / prior_sd**2",
+        "Ridge(alpha=2 * sigma**2 / prior_sd**2",
+    ),
+    "ridge with an intercept": ("01-ridge", "prior_sd**2, fit_intercept=False", "prior_sd**2, fit_intercept=True"),
     "ridge divided by N as the lasso": (
         "01-ridge-objective",
         "((y - any_w @ x.T) ** 2).sum",
@@ -143,7 +147,7 @@ MUTANTS = {
     "one-sided quantile for a two-sided interval": ("01-coverage-predictive", "norm.ppf(0.95)", "norm.ppf(0.90)"),
     "prior precision dropped from the simulation": (
         "01-coverage-predictive",
-        "np.eye(4) / tau**2 +",
+        "np.eye(4) / prior_sd**2 +",
         "1e-6 * np.eye(4) +",
     ),
 }
