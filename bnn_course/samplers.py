@@ -14,7 +14,7 @@ import numpy as np
 
 from bnn_course._checks import as_array, generator, positive_integer, real_number
 
-DIVERGENT = 1000.0  # nats of energy error; Δmax of Hoffman & Gelman (2014), section 3.1
+DIVERGENT = 1000.0  # nats of energy error; Δmax of Hoffman & Gelman (2014)
 
 
 class Chain(NamedTuple):
@@ -171,7 +171,7 @@ def gaussian_conditionals(mean, covariance):
 
 
 def leapfrog(gradient, theta, momentum, *, step, n_steps=1):
-    """Follow Hamiltonian dynamics with unit mass by `n_steps` leapfrog steps (lesson 02; Neal 2011, section 2.3).
+    """Follow Hamiltonian dynamics with unit mass by `n_steps` leapfrog steps (lesson 02; Neal 2011).
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def leapfrog(gradient, theta, momentum, *, step, n_steps=1):
         θ ↦ ∇ ln p(θ), array (parameter,).
     theta, momentum : array (parameter,)
     step : float
-        Step size ε; negative steps go back in time.
+        Step size h; negative steps go back in time.
     n_steps : int
 
     Returns
@@ -197,7 +197,7 @@ def leapfrog(gradient, theta, momentum, *, step, n_steps=1):
 def hmc(log_density, gradient, start, *, draws, step, n_steps, rng):
     """Hamiltonian Monte Carlo whose trajectories have 1 to `n_steps` leapfrog steps, at random (lesson 02).
 
-    A random length avoids that a fixed one is a period of the target (Neal 2011, section 3.2).
+    A fixed length could be a period of the motion; a random one cannot (Neal 2011).
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def hmc(log_density, gradient, start, *, draws, step, n_steps, rng):
     start : array (parameter,)
     draws : int
     step : float
-        Step size ε > 0.
+        Step size h > 0.
     n_steps : int
     rng : numpy.random.Generator
 
@@ -241,7 +241,7 @@ def nuts(log_density, gradient, start, *, draws, step, rng, max_depth=10):
     start : array (parameter,)
     draws : int
     step : float
-        Step size ε > 0.
+        Step size h > 0.
     rng : numpy.random.Generator
     max_depth : int
         A tree has at most 2**max_depth points.
@@ -326,7 +326,7 @@ def build_tree(log_density, gradient, end, log_u, step, depth, visited, rng):
 
 
 def turned_back(left, right):
-    """Whether the ends of a trajectory approach each other (Hoffman & Gelman 2014, section 3.1; lesson 02).
+    """Whether the ends of a trajectory approach each other (Hoffman & Gelman 2014; lesson 02).
 
     Parameters
     ----------
@@ -340,7 +340,7 @@ def turned_back(left, right):
 def tune_step(sample, start, *, step, target, rounds):
     """Find the step size of a sampler that gives a wanted acceptance, by Robbins–Monro (lesson 02).
 
-    After round t, ln ε moves by (acceptance − target)/√t; returned is the mean over the second half.
+    After round t, ln h moves by (acceptance − target)/√t; returned is the mean over the second half.
 
     Parameters
     ----------

@@ -224,8 +224,8 @@ def advi(log_density, gradient, start, *, steps, eta, rng, draws=1, start_sd=1.0
 def pareto_khat(log_weights):
     """Shape k̂ of the generalised Pareto distribution that fits the largest importance weights (lesson 04).
 
-    Below 0.7 (and 1 − 1/log10(draws)) the draws can be reweighted to the target; above, q misses part of it. Written out
-    because ArviZ's versions differ in tail length and sign convention.
+    Below 0.7 (and 1 − 1/log10(draws)) the draws can be reweighted to the target; above, q misses part of it.
+    Written out because ArviZ's versions differ in tail length and sign convention.
 
     Parameters
     ----------
@@ -294,5 +294,7 @@ def _slope(gradient, zeta):
 def _refuse_start(log_density, gradient, start):
     value = _per_draw(log_density, start[None])
     if not np.isfinite(value).all():
-        raise ValueError(f"log_density must be finite at the start, got {value[0]}: start where the density is positive")
+        raise ValueError(
+            f"log_density must be finite at the start, got {value[0]}: start where the density is positive"
+        )
     _slope(gradient, start[None])

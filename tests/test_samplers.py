@@ -1,9 +1,15 @@
 """The samplers of lesson 02: known moments, laws of the dynamics, refusals."""
 
+import csv
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bnn_course import samplers
+
+ROOT = Path(__file__).resolve().parents[1]
 
 COVARIANCE = np.array([[1.0, 0.8], [0.8, 2.0]])
 MEAN = np.array([0.5, -1.0])
@@ -121,6 +127,20 @@ def test_tuning_finds_the_wanted_acceptance():
     generator = rng(3)
     step, theta = samplers.tune_step(sample, MEAN, step=0.05, target=0.65, rounds=1_000)
     assert run("hmc", start=theta, step=step, draws=4_000).acceptance.mean() == pytest.approx(0.65, abs=0.08)
+
+
+def test_the_record_of_lesson_02_is_what_its_script_makes():
+    spec = importlib.util.spec_from_file_location("sampler_scaling", ROOT / "benchmarks" / "sampler_scaling.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    with script.RECORD.open(encoding="utf-8") as file:
+        rows = {(row["sampler"], int(row["dimension"]), int(row["seed"])): row for row in csv.DictReader(file)}
+    assert len(rows) == len(script.SAMPLERS) * len(script.DIMENSIONS) * 20
+    for name in script.SAMPLERS:
+        made, recorded = script.measure(name, 4, 1), rows[name, 4, 1]
+        assert list(made) == list(recorded) == script.COLUMNS
+        assert float(made["ess"]) == pytest.approx(float(recorded["ess"]), rel=0.3)  # a flipped bit may change a path
+        assert int(made["evaluations"]) == pytest.approx(int(recorded["evaluations"]), rel=0.1)
 
 
 # --- law ----------------------------------------------------------------------------------------

@@ -77,8 +77,13 @@ def test_advi_finds_the_best_normal():
 
 def test_advi_finds_inverse_diagonal_precisions_of_a_correlated_normal():
     precision = np.array([[2.0, 1.2], [1.2, 1.0]])
-    found = fit(log_density=lambda z: -0.5 * (z @ precision * z).sum(axis=1), gradient=lambda z: -z @ precision,
-                start=np.ones(2), steps=3_000, draws=10)
+    found = fit(
+        log_density=lambda z: -0.5 * (z @ precision * z).sum(axis=1),
+        gradient=lambda z: -z @ precision,
+        start=np.ones(2),
+        steps=3_000,
+        draws=10,
+    )
     assert found.sd == pytest.approx(np.diag(precision) ** -0.5, rel=0.1) and np.abs(found.mean).max() < 0.15
 
 
@@ -99,16 +104,21 @@ def test_khat_of_a_narrow_normal_is_the_variance_it_lacks(sd):
 
 
 def test_the_pathwise_gradient_has_less_variance():
-    assert (v.score_gradient(log_density, MEAN, LOG_SD, noise()).var(axis=0)
-            > 2 * v.pathwise_gradient(gradient, MEAN, LOG_SD, noise()).var(axis=0)).all()
+    assert (
+        v.score_gradient(log_density, MEAN, LOG_SD, noise()).var(axis=0)
+        > 2 * v.pathwise_gradient(gradient, MEAN, LOG_SD, noise()).var(axis=0)
+    ).all()
 
 
 def test_the_pathwise_gradient_of_an_exact_normal_is_that_of_its_reparametrised_density():
     h, epsilon = 1e-6, noise(7)
+
     def path(mean, log_sd):
         return log_density(mean + np.exp(log_sd) * epsilon) + log_sd
-    numeric = [(path(MEAN + h, LOG_SD) - path(MEAN - h, LOG_SD)) / (2 * h), (path(MEAN, LOG_SD + h) - path(MEAN, LOG_SD - h)) / (2 * h)]
-    assert np.allclose(v.pathwise_gradient(gradient, MEAN, LOG_SD, epsilon)[..., 0].T, numeric, atol=1e-6)
+
+    by_mean = (path(MEAN + h, LOG_SD) - path(MEAN - h, LOG_SD)) / (2 * h)
+    by_log_sd = (path(MEAN, LOG_SD + h) - path(MEAN, LOG_SD - h)) / (2 * h)
+    assert np.allclose(v.pathwise_gradient(gradient, MEAN, LOG_SD, epsilon)[..., 0].T, [by_mean, by_log_sd], atol=1e-6)
 
 
 def test_the_same_seed_gives_the_same_fit():
@@ -192,7 +202,7 @@ def test_a_density_that_raises_in_mid_fit_loses_no_steps():
             raise ZeroDivisionError("the data are gone")
         return log_density(zeta)
 
-    with pytest.raises(v.FitError, match="step 21 of 50 failed .ZeroDivisionError: the data are gone") as caught:
+    with pytest.raises(v.FitError, match=r"step 21 of 50 failed .ZeroDivisionError: the data are gone") as caught:
         fit(log_density=fragile)
     made, whole = caught.value.fit, fit()
     assert len(made.elbo) == 20 and np.array_equal(made.path, whole.path[:21])

@@ -1,0 +1,100 @@
+"""The checks of lesson 04 see what they look for: each break of a formula fails the claim that guards it."""
+
+import contextlib
+import io
+import re
+import warnings
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from lesson_text import source_cells
+
+from bnn_course import claims
+from bnn_course.claims import ClaimError
+
+SOURCE = Path(__file__).resolve().parents[1] / "notebooks" / "source" / "04_advi.md"
+CELLS = [c.source for c in source_cells(SOURCE.read_text(encoding="utf-8")) if c.cell_type == "code"]
+
+# What each guarding claim stands on: a piece of text that occurs in exactly one cell each, in the order of the lesson.
+START = ["SEED = 2017", "stars = np.array", "def log_joint(zeta)"]
+GRADIENTS = [
+    *START,
+    "def exact_elbo",
+    "mean, log_sd = np.array([0.6])",
+    "def score_gradient",
+    "by_score = score_gradient",
+]
+SCRATCH = [*START, "def exact_elbo", "def score_gradient", "def adaptive_step", "def advi(", '"04-scratch"']
+NEEDED = {
+    "04-jacobian-area": [*START, "areas = "],
+    "04-jacobians": ["SEED = 2017", "def log_sigmoid_slope", "as transform_model"],
+    "04-numerical-jacobian": ["SEED = 2017", "def log_sigmoid_slope", "def numerical_log_jacobian"],
+    "04-elbo": GRADIENTS[:5],
+    "04-gradients": GRADIENTS,
+    "04-steps": ["SEED = 2017", "def adaptive_step", '"04-steps"'],
+    "04-scratch": SCRATCH,
+    "04-unbiased": ["SEED = 2017", "n_data, batch_size", '"04-unbiased"'],
+    "04-khat-pareto": ["SEED = 2017", "def pareto_khat", '"04-khat-pareto"'],
+}
+
+MUTANTS = {  # what is broken: (claim that must fail, text of the lesson, text of the mutant)
+    "Jacobian dropped": ("04-jacobian-area", "np.exp(zeta)) + zeta).sum", "np.exp(zeta))).sum"),
+    "Jacobian with the wrong sign": ("04-jacobian-area", "np.exp(zeta)) + zeta).sum", "np.exp(zeta)) - zeta).sum"),
+    "half of the logit's Jacobian": (
+        "04-jacobians",
+        "-np.logaddexp(0, z) - np.logaddexp(0, -z)",
+        "-np.logaddexp(0, z)",
+    ),
+    "width of the interval forgotten": ("04-jacobians", "np.log(2 * np.pi) + log_sig", "log_sig"),
+    "a factor of the simplex twice": ("04-numerical-jacobian", "np.log(3) + np.log", "2 * np.log(3) + np.log"),
+    "entropy forgotten": ("04-elbo", "* noise) + entropy", "* noise)"),
+    "derivative of the entropy forgotten": ("04-gradients", "* noise + 1], axis=1)", "* noise], axis=1)"),
+    "noise without its scale": ("04-gradients", "slope * np.exp(log_sd) * noise", "slope * noise"),
+    "score: ln q added": ("04-gradients", "* noise) - log_q", "* noise) + log_q"),
+    "score by ln σ with the wrong sign": ("04-gradients", "noise**2 - 1], axis=1)", "1 - noise**2], axis=1)"),
+    "memory that never forgets": ("04-steps", "+ (1 - alpha) * memory", "+ memory"),
+    "steps that fall too fast": ("04-steps", "step ** (-0.5 + delta)", "step ** (-1 + delta)"),
+    "root forgotten": ("04-steps", "np.sqrt(memory)), memory", "memory), memory"),
+    "downhill": ("04-scratch", "path[i] + rates * slope", "path[i] - rates * slope"),
+    "total_size forgotten": ("04-unbiased", "total_size=n_data)\nwith", "total_size=batch_size)\nwith"),
+    "total_size too large": ("04-unbiased", "total_size=n_data)\nwith", "total_size=2 * n_data)\nwith"),
+    "threshold not subtracted": ("04-khat-pareto", "weights[-length:] - weights[-length - 1]", "weights[-length:]"),
+    "k̂ with the wrong sign": ("04-khat-pareto", "return (n * k + 10", "return (-n * k + 10"),
+}
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    monkeypatch.setattr(claims, "_sentences", {})
+    matplotlib.use("Agg")
+    with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")  # a mutant may overflow on its way to the claim
+        yield
+    plt.close("all")
+
+
+def run(needed, old="", new=""):
+    """Run the needed cells, with `old` replaced by `new` in the one that holds it."""
+    found = [[cell for cell in CELLS if text in cell] for text in needed]
+    assert [len(cells) for cells in found] == [1] * len(needed), "a piece of text must occur in exactly one cell"
+    cells = list(dict.fromkeys(cell for (cell,) in found))
+    assert sum(cell.count(old) for cell in cells) == 1 or not old, f"{old!r} must occur exactly once in these cells"
+    namespace = {}
+    for cell in cells:
+        code = cell.replace(old, new) if old else cell
+        exec(compile(code, SOURCE.name, "exec"), namespace)
+
+
+@pytest.mark.parametrize("claim", NEEDED)
+def test_the_lesson_itself_passes(claim):
+    run(NEEDED[claim])
+    assert claim in claims._sentences
+
+
+@pytest.mark.parametrize(("claim", "old", "new"), MUTANTS.values(), ids=MUTANTS)
+def test_a_broken_formula_fails_its_claim(claim, old, new):
+    with pytest.raises(ClaimError, match=re.escape(f"[{claim}]")):
+        run(NEEDED[claim], old, new)
