@@ -42,5 +42,8 @@ def _configure_pytensor():
 _configure_pytensor()
 # ArviZ 0.23 advertises its successor once a day (a stamp file): without this line, stored outputs depend on the date.
 warnings.filterwarnings("ignore", message=r"\s*ArviZ is undergoing a major refactor", category=FutureWarning)
+# A hint of Numba about code that PyTensor generates, given when it is compiled for the first time: no reader of it
+# could act on it, and stored outputs would depend on what was compiled before.
+warnings.filterwarnings("ignore", message=r".*np\.dot\(\) is faster on contiguous arrays")
 # PyMC reports on stderr what it is about to do, unless a handler is there already; this one lets its warnings through.
 logging.getLogger("pymc").addHandler(logging.lastResort)
