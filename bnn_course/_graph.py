@@ -164,19 +164,45 @@ def forward_function(model, names, given):
 
 
 def _compile_forward(model, outputs, targets):
-    given_inputs = [like.type.clone(shape=(None,) * like.ndim)() for _, like in targets]
+    """Compile ``forward(draw, values)``. The graph keeps its batch size: more rows are evaluated batch by batch."""
+    sizes = {like.type.shape[0] for _, like in targets if not isinstance(like, SharedVariable)}
+    given_inputs = [like.type.clone(shape=like.type.shape)() for _, like in targets]
+    batched = [not isinstance(like, SharedVariable) for _, like in targets]
     replacements = {v: new for (olds, _), new in zip(targets, given_inputs, strict=True) for v in olds}
     used = [rv for rv in model.free_RVs if rv in set(ancestors(outputs))]
     draw_inputs = [rv.type() for rv in used]
     replacements |= dict(zip(used, draw_inputs, strict=True))
-    outputs = clone_replace(outputs, replacements, rebuild_strict=False)  # new rows: another static shape
+    outputs = clone_replace(outputs, replacements)
     if _minibatch_nodes(outputs):
         raise ValueError(
             f"given must replace every pm.Minibatch that the outputs depend on, got {len(targets)} replacement(s): "
             "pass given={minibatch_variable: array}"
         )
     function, constants = _jaxify([*draw_inputs, *given_inputs], outputs)
-    return jax.jit(lambda draw, values: function(*draw, *values)), tuple(rv.name for rv in used), constants
+
+    def forward(draw, values):
+        if not sizes:
+            return function(*draw, *values)
+        (size,) = sizes
+        given, rest = values[: len(targets)], values[len(targets) :]
+        rows = next(len(g) for g, is_batched in zip(given, batched, strict=True) if is_batched)
+        stacks = tuple(_in_batches(g, size) for g, is_batched in zip(given, batched, strict=True) if is_batched)
+
+        def one_batch(batch):
+            batch = iter(batch)
+            now = [next(batch) if is_batched else g for g, is_batched in zip(given, batched, strict=True)]
+            return function(*draw, *now, *rest)
+
+        return [out.reshape(-1, *out.shape[2:])[:rows] for out in jax.lax.map(one_batch, stacks)]
+
+    return jax.jit(forward), tuple(rv.name for rv in used), constants
+
+
+def _in_batches(rows, size):
+    """Reshape (row, …) to (batch, size, …); the last batch is filled up with the first row."""
+    missing = -len(rows) % size
+    filled = jnp.concatenate([rows, jnp.broadcast_to(rows[:1], (missing, *rows.shape[1:]))])
+    return filled.reshape(-1, size, *rows.shape[1:])
 
 
 def _jaxify(inputs, outputs):
