@@ -395,7 +395,7 @@ def _hash(x):
 def _normals(offset, shape, stream, dtype):
     """Standard Normal noise from counters offset, offset + 1, …: inverse distribution function of 24 hashed bits.
 
-    The hash is several times cheaper than a cryptographic counter generator, and any (step, component) can be
+    The hash needs a few operations and no state, and any (step, component) can be
     computed on its own, so that a resumed fit draws what an uninterrupted one would have drawn. Values lie in ±5.4.
     """
     counters = jnp.arange(int(np.prod(shape)), dtype=jnp.uint32) + jnp.uint32(offset)
