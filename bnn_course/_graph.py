@@ -1,8 +1,9 @@
 """A `pm.Model` as JAX functions: its log density on minibatches, and what follows from posterior draws.
 
-The model stays PyMC's: the log density is the graph that `model.logp()` returns. Three things are changed in it, and
+The model stays PyMC's: the log density is the graph that `model.logp()` returns. Four things are changed in it, and
 nothing else: the outputs of `pm.Minibatch` become inputs (so that a compiled loop can feed a new batch at each step),
-shared variables and large constants become inputs too (JAX would bake them in), and parameter assertions are dropped.
+shared variables and large constants become inputs too (JAX would bake them in), parameter assertions are dropped, and
+row counters get 64 bits.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
 from pytensor.link.jax.dispatch import jax_funcify
+from pytensor.tensor import as_tensor
+from pytensor.tensor.basic import ARange
 from pytensor.tensor.random.type import RandomType
 
 LARGE = 1_000  # constants with more elements than this become inputs of the compiled function
@@ -219,11 +222,21 @@ def _jaxify(inputs, outputs):
         outputs = clone_replace(outputs, dict(zip(lifted, stand_ins, strict=True)))
     graph = FunctionGraph([*inputs, *stand_ins], outputs, clone=True)
     get_mode("JAX").including("local_remove_check_parameter").optimizer.rewrite(graph)
+    _widen_ranges(graph)
 
     def constants():
         return tuple(np.asarray(_current_value(v), dtype=v.dtype) for v in lifted)
 
     return jax_funcify(graph), constants
+
+
+def _widen_ranges(graph):
+    """Make the constants of ``arange(0, rows, 1)`` 64 bits wide: from the 8 bits they have, JAX counts to 127 only."""
+    for node in graph.toposort():
+        if isinstance(node.op, ARange):
+            for place, bound in enumerate(node.inputs):
+                if isinstance(bound, Constant):
+                    graph.change_node_input(node, place, as_tensor(np.int64(bound.data)), check=False)
 
 
 def _current_value(variable):

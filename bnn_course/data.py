@@ -20,7 +20,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
-from bnn_course._checks import generator, one_of, positive_integer, real_number
+from bnn_course._checks import as_array, generator, one_of, positive_integer, real_number
 
 FOLDER = Path(__file__).parent / "datasets"
 SIDE = 28  # pixels of a picture
@@ -177,18 +177,123 @@ def make_moons(n, *, noise, rng):
     -----
     Without noise the points are those of `sklearn.datasets.make_moons`. Lesson 00 shows them.
     """
-    n = positive_integer(n, "n")
-    if n < 2:
-        raise ValueError(f"n must be ≥ 2, got {n}: each moon needs a point")
-    noise = real_number(noise, "noise", low=0)
-    rng = generator(rng)
-    upper, lower = np.linspace(0, np.pi, n // 2), np.linspace(0, np.pi, n - n // 2)
+    upper, lower = (np.linspace(0, np.pi, size) for size in _class_sizes(n, "moon"))
     upper_moon = np.column_stack([np.cos(upper), np.sin(upper)])
     lower_moon = np.column_stack([1 - np.cos(lower), 0.5 - np.sin(lower)])
-    x = np.concatenate([upper_moon, lower_moon])
-    y = np.repeat(np.array([0, 1], dtype=np.uint8), [len(upper), len(lower)])
-    order = rng.permutation(n)
-    return x[order] + rng.normal(0, noise, (n, 2)), y[order]
+    return _noisy_in_random_order([upper_moon, lower_moon], noise, rng)
+
+
+def make_circles(n, *, noise, rng, ratio=0.5):
+    """Draw two concentric circles, the outer one of radius 1, in random order.
+
+    Parameters
+    ----------
+    n : int
+        Number of points, at least 2; class 0 (outer circle) gets n // 2, class 1 (inner circle) the rest.
+    noise : float
+        Standard deviation of the Normal noise on both coordinates, ≥ 0, in units of the outer radius.
+    rng : numpy.random.Generator
+    ratio : float
+        Radius of the inner circle, in (0, 1).
+
+    Returns
+    -------
+    x : ndarray of float64, shape (n, 2)
+    y : ndarray of uint8, shape (n,)
+        0 or 1.
+
+    Notes
+    -----
+    Without noise the points are those of `sklearn.datasets.make_circles`. Lesson 06 shows them.
+    """
+    ratio = real_number(ratio, "ratio", low=0.0, high=1.0, open_ends=True)
+    sizes = _class_sizes(n, "circle")
+    angles = [np.linspace(0, 2 * np.pi, size, endpoint=False) for size in sizes]
+    circles = [r * np.column_stack([np.cos(a), np.sin(a)]) for r, a in zip((1, ratio), angles, strict=True)]
+    return _noisy_in_random_order(circles, noise, rng)
+
+
+def make_spirals(n, *, noise, rng, turns=1.0):
+    """Draw two Archimedean spirals, one the other turned by half a turn, in random order.
+
+    Parameters
+    ----------
+    n : int
+        Number of points, at least 2; class 0 gets n // 2, class 1 the rest.
+    noise : float
+        Standard deviation of the Normal noise on both coordinates, ≥ 0, in units of the largest radius.
+    rng : numpy.random.Generator
+    turns : float
+        Full turns of each arm, > 0; the radius grows in proportion to the angle up to 1.
+
+    Returns
+    -------
+    x : ndarray of float64, shape (n, 2)
+    y : ndarray of uint8, shape (n,)
+        0 or 1.
+
+    Notes
+    -----
+    Points lie at equal steps of the square of the radius, so that their density does not fall outwards. Lesson 06
+    shows them.
+    """
+    turns = real_number(turns, "turns", low=0.0, high=np.inf, open_ends=True)
+    radii = [np.sqrt(np.linspace(0.01, 1, size)) for size in _class_sizes(n, "spiral")]
+    arms = []
+    for start, r in zip((0, np.pi), radii, strict=True):
+        angle = 2 * np.pi * turns * r + start
+        arms.append(r[:, None] * np.column_stack([np.cos(angle), np.sin(angle)]))
+    return _noisy_in_random_order(arms, noise, rng)
+
+
+def make_rotated_moons(angles, n, *, noise, rng):
+    """Draw one set of moons a task, each turned about the middle of the moons: related tasks, none the same.
+
+    Parameters
+    ----------
+    angles : array_like, shape (task,)
+        Turn of each task in radians, counter-clockwise.
+    n : int
+        Points a task, at least 2.
+    noise : float
+        As in `make_moons`.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    x : ndarray of float64, shape (task, n, 2)
+        Moved so that the middle of the moons is the origin.
+    y : ndarray of uint8, shape (task, n)
+        0 or 1.
+
+    Notes
+    -----
+    Lesson 07 shows them.
+    """
+    angles = as_array(angles, "angles", ndim=1)
+    tasks = [make_moons(n, noise=noise, rng=rng) for _ in angles]
+    cos, sin = np.cos(angles), np.sin(angles)
+    turn = np.stack([np.stack([cos, sin], axis=-1), np.stack([-sin, cos], axis=-1)], axis=-2)  # row vector @ turn
+    middle = np.array([0.5, 0.25])
+    x = np.einsum("tni,tij->tnj", np.stack([x for x, _ in tasks]) - middle, turn)
+    return x, np.stack([y for _, y in tasks])
+
+
+def _class_sizes(n, shape):
+    n = positive_integer(n, "n")
+    if n < 2:
+        raise ValueError(f"n must be ≥ 2, got {n}: each {shape} needs a point")
+    return n // 2, n - n // 2
+
+
+def _noisy_in_random_order(shapes, noise, rng):
+    """Stack the points of class 0, 1, …, shuffle them and move each by Normal noise."""
+    noise = real_number(noise, "noise", low=0)
+    rng = generator(rng)
+    x = np.concatenate(shapes)
+    y = np.repeat(np.arange(len(shapes), dtype=np.uint8), [len(points) for points in shapes])
+    order = rng.permutation(len(x))
+    return x[order] + rng.normal(0, noise, x.shape), y[order]
 
 
 # Letters --------------------------------------------------------------------------------------------------------------

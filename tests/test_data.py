@@ -9,6 +9,7 @@ import zipfile
 import matplotlib
 import numpy as np
 import pytest
+from sklearn.datasets import make_circles as sklearn_circles
 from sklearn.datasets import make_moons as sklearn_moons
 
 from bnn_course import data
@@ -343,6 +344,76 @@ def test_make_moons_refuses(change, error, message):
     with pytest.raises(error) as caught:
         data.make_moons(**{"n": 10, "noise": 0.1, "rng": RNG, **change})
     assert str(caught.value).startswith(message) and ": " in str(caught.value)
+
+
+# Circles, spirals and turned moons ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 101])
+def test_circles_without_noise_are_those_of_scikit_learn(n):
+    x, y = data.make_circles(n, noise=0, rng=np.random.default_rng(1), ratio=0.4)
+    wanted_x, wanted_y = sklearn_circles(n, noise=None, shuffle=False, factor=0.4)
+    order, wanted_order = np.lexsort([*x.round(9).T, y]), np.lexsort([*wanted_x.round(9).T, wanted_y])
+    np.testing.assert_allclose(x[order], wanted_x[wanted_order], atol=1e-12)
+    np.testing.assert_array_equal(y[order], wanted_y[wanted_order])
+
+
+def test_one_spiral_is_the_other_turned_by_half_a_turn():
+    x, y = data.make_spirals(60, noise=0, rng=np.random.default_rng(1))
+    first, second = (x[y == label] for label in (0, 1))
+    first, second = (arm[np.argsort(np.hypot(*arm.T))] for arm in (first, second))
+    np.testing.assert_allclose(second, -first, atol=1e-12)
+
+
+@pytest.mark.parametrize("turns", [0.5, 1.0, 2.0])
+def test_spirals_are_archimedean_and_evenly_spread_over_the_disc(turns):
+    x, y = data.make_spirals(200, noise=0, rng=np.random.default_rng(1), turns=turns)
+    radius = np.sort(np.hypot(*x[y == 0].T))
+    np.testing.assert_allclose(np.diff(radius**2), (1 - 0.01) / 99)
+    distance = np.hypot(*x[y == 0].T)
+    angle = 2 * np.pi * turns * distance
+    np.testing.assert_allclose(x[y == 0], distance[:, None] * np.column_stack([np.cos(angle), np.sin(angle)]))
+
+
+def test_turned_moons_are_moons_turned_about_their_middle():
+    angles = np.array([0.0, 0.3, np.pi / 2])
+    x, y = data.make_rotated_moons(angles, 50, noise=0.2, rng=np.random.default_rng(7))
+    rng = np.random.default_rng(7)
+    for angle, points, labels in zip(angles, x, y, strict=True):
+        still, wanted = data.make_moons(50, noise=0.2, rng=rng)
+        as_complex = (still - [0.5, 0.25]) @ [1, 1j] * np.exp(1j * angle)
+        np.testing.assert_allclose(points @ [1, 1j], as_complex, atol=1e-12)
+        np.testing.assert_array_equal(labels, wanted)
+
+
+@pytest.mark.parametrize("draw", [data.make_circles, data.make_spirals])
+def test_points_have_the_documented_types_noise_and_balance(draw):
+    x, y = draw(20_001, noise=0.1, rng=np.random.default_rng(2))
+    still, _ = draw(20_001, noise=0, rng=np.random.default_rng(2))
+    assert (x.shape, x.dtype, y.shape, y.dtype) == ((20_001, 2), np.float64, (20_001,), np.uint8)
+    assert np.bincount(y).tolist() == [10_000, 10_001]
+    assert 0.4 < y[:1000].mean() < 0.6  # shuffled
+    assert abs((x - still).std() / 0.1 - 1) < 0.015
+
+
+BAD_PLANE = [
+    (data.make_circles, {"n": 1}, ValueError, "n must be ≥ 2, got 1: each circle needs a point"),
+    (data.make_circles, {"ratio": 1.0}, ValueError, "ratio must lie in (0.0, 1.0), got 1.0: choose a value inside"),
+    (data.make_circles, {"noise": -1}, ValueError, "noise must lie in [0, inf], got -1: choose a value inside"),
+    (data.make_spirals, {"n": 1}, ValueError, "n must be ≥ 2, got 1: each spiral needs a point"),
+    (data.make_spirals, {"turns": 0}, ValueError, "turns must lie in (0.0, inf), got 0: choose a value inside"),
+    (data.make_spirals, {"rng": 1}, TypeError, "rng must be a numpy.random.Generator, got 1: pass"),
+    (data.make_rotated_moons, {"angles": 0.3}, ValueError, "angles must have 1 axes, got shape (): reshape it"),
+    (data.make_rotated_moons, {"angles": [np.nan]}, ValueError, "angles must be finite, got nan at index (0,)"),
+]
+
+
+@pytest.mark.parametrize("draw, change, error, message", BAD_PLANE)
+def test_points_in_the_plane_refuse(draw, change, error, message):
+    angles = {"angles": [0.0]} if draw is data.make_rotated_moons else {}
+    with pytest.raises(error) as caught:
+        draw(**{**angles, "n": 10, "noise": 0.1, "rng": RNG, **change})
+    assert str(caught.value).startswith(message)
 
 
 BAD_LETTERS = [
