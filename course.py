@@ -191,6 +191,51 @@ def run(*arguments):
                 pass  # the program received it too, and ends in its own way
 
 
+# --- the browser ----------------------------------------------------------------------------------------------------
+
+
+def find_browser(python=None):
+    """Return the path of a Chromium that tests and slides can drive: the system's, else Playwright's own, else None.
+
+    Playwright is asked in the environment, or in the Python that is given.
+    """
+    for name in ("chromium", "google-chrome"):
+        if shutil.which(name):
+            return shutil.which(name)
+    question = (
+        "from playwright.sync_api import sync_playwright; p = sync_playwright().start(); "
+        "print(p.chromium.executable_path); p.stop()"
+    )
+    try:
+        out = subprocess.check_output([str(python or venv_python()), "-c", question], stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    path = out.decode().strip()
+    return path if os.path.exists(path) else None
+
+
+def install_browser():
+    """Install Chromium: Debian's package when we may, else the one that Playwright brings."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
+        env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+        for words in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", "chromium"]):
+            subprocess.call(["apt-get"] + words, env=env, stdout=subprocess.DEVNULL)
+    if not find_browser():
+        run("-m", "playwright", "install", "chromium")
+
+
+def browser(*_):
+    """Set up, then find or install the browser in which slides are tested and printed."""
+    setup()
+    if not find_browser():
+        print("The browser tests need Chromium: installing it (once).", flush=True)
+        install_browser()
+    if find_browser():
+        return 0
+    print("There is no Chromium: install one (on Debian: apt install chromium), or the browser tests are left out.")
+    return int(os.environ.get("BNN_COURSE_BROWSER") == "required")
+
+
 # --- the words ------------------------------------------------------------------------------------------------------
 
 
@@ -206,8 +251,7 @@ def lab(*arguments):
 
 def test(*arguments):
     """Set up, then run every test: the package's, and each notebook's stored values anew."""
-    setup()
-    return run("-m", "pytest", "--nbval", *arguments)
+    return browser() or run("-m", "pytest", "--nbval", *arguments)
 
 
 def check(*arguments):
@@ -224,11 +268,11 @@ def notebooks(*arguments):
 
 
 def slides(*arguments):
-    """Build the slide decks from slides/*.md."""
+    """Set up, then build the slide decks from slides/*.md (needs Node)."""
     if not list((ROOT / "slides").glob("*.md")):
         print("There is no deck yet: slides/ holds no .md file.")
         return 0
-    setup()
+    browser()
     return run("slides/build.py", *arguments)
 
 
@@ -248,6 +292,7 @@ def show_help(*_):
 
 WORDS = {
     "setup": setup,
+    "browser": browser,
     "lab": lab,
     "test": test,
     "check": check,

@@ -20,6 +20,7 @@ FLOOR = {
     "datasets.build_datasets": 1,
     "exact": 1,
     "models": 1,
+    "representations": 1,
     "samplers": 1,
     "uncertainty": 1,
     "variational": 1,

@@ -102,7 +102,7 @@ def test_a_place_that_cannot_be_written_is_named(course, monkeypatch, tmp_path):
 
 
 def test_an_unknown_word_is_refused(course):
-    assert "There is no word 'bake': say one of setup, lab, test," in sentence(course.main, ["bake"])
+    assert "There is no word 'bake': say one of setup, browser, lab, test," in sentence(course.main, ["bake"])
 
 
 def test_an_unreachable_registry_ends_in_one_sentence_and_no_stamp(course, monkeypatch):
@@ -219,12 +219,36 @@ def runs(course, monkeypatch):
     calls = []
     monkeypatch.setattr(course, "setup", lambda *_: calls.append("setup") or 0)
     monkeypatch.setattr(course, "run", lambda *arguments: calls.append(arguments) or 0)
+    monkeypatch.setattr(course, "find_browser", lambda: "/chromium")
     return calls
 
 
 def test_test_runs_strict_nbval_and_hands_words_on(course, runs):
     course.main(["test", "-n", "2"])
     assert runs == ["setup", ("-m", "pytest", "--nbval", "-n", "2")]
+
+
+def test_a_missing_browser_is_installed_once(course, runs, monkeypatch):
+    found = []
+    monkeypatch.setattr(course, "find_browser", lambda: found)
+    monkeypatch.setattr(course, "install_browser", lambda: found.append("now it is there"))
+    assert course.main(["browser"]) == 0 and found and runs == ["setup"]
+    assert course.main(["browser"]) == 0 and len(found) == 1
+
+
+@pytest.mark.parametrize("wish, status", [("", 0), ("required", 1)])
+def test_without_a_browser_the_tests_go_on_unless_it_is_required(course, runs, monkeypatch, capsys, wish, status):
+    monkeypatch.setenv("BNN_COURSE_BROWSER", wish)
+    monkeypatch.setattr(course, "find_browser", lambda: None)
+    monkeypatch.setattr(course, "install_browser", lambda: None)
+    assert course.main(["test"]) == status
+    assert (("-m", "pytest", "--nbval") in runs) == (status == 0)
+    assert "install one (on Debian: apt install chromium)" in capsys.readouterr().out
+
+
+def test_a_browser_on_the_path_is_found(course, monkeypatch):
+    monkeypatch.setattr(course.shutil, "which", lambda name: "/usr/bin/chromium" if name == "chromium" else None)
+    assert course.find_browser() == "/usr/bin/chromium"
 
 
 def test_lab_opens_lesson_00(course, runs):

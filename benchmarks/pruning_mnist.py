@@ -1,0 +1,115 @@
+"""Remove weights of a Bayesian network for MNIST and see what it costs (lesson 08 draws the record).
+
+    python benchmarks/pruning_mnist.py     # writes notebooks/records/pruning_mnist*.csv, about 30 minutes on one core
+
+The network, its fit and the pruning rules are the lesson's own cells. An interrupted run continues where it stopped.
+
+pruning_mnist.csv: prior; its standard deviation; passes through the training pictures; seed; negative ELBO (nats per
+picture, last pass); rule; share of weights removed; accuracy and NLL (nats) on the test pictures, of 10 draws and of
+the network that has the means as its weights. pruning_mnist_histogram.csv: share of the weights whose decimal logarithm
+of |μ|/σ lies in [left, left + 0.1).
+"""
+
+import argparse
+import csv
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pymc as pm
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]
+import lesson_text  # noqa: E402
+
+LESSON = ROOT / "notebooks" / "source" / "08_sparsity_priors.md"
+NEEDED = ["import bnn_course", "def digit_network", "def fit_digits", "def prune("]
+CURVE = ROOT / "notebooks" / "records" / "pruning_mnist.csv"
+HISTOGRAM = CURVE.with_name("pruning_mnist_histogram.csv")
+FIT = ["prior", "prior_sd", "passes", "seed"]
+COLUMNS = [*FIT, "negative_elbo", "rule", "removed", "accuracy", "nll", "mean_accuracy", "mean_nll"]
+SHARES = [0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99]
+EDGES = np.round(np.arange(-4, 2.01, 0.1), 1)
+
+PRIORS = {
+    "Normal": lambda sd: lambda name, shape: pm.Normal(name, 0, sd, shape=shape),
+    "Laplace": lambda sd: lambda name, shape: pm.Laplace(name, 0, sd / np.sqrt(2), shape=shape),
+}
+FITS = [(prior, 1.0, 20, seed) for seed in range(5) for prior in PRIORS]
+FITS += [(prior, 1.0, 100, 0) for prior in PRIORS]
+FITS += [(prior, 0.1, 20, seed) for seed in range(3) for prior in PRIORS]
+FITS += [(prior, 1.0, 100, 1) for prior in PRIORS]
+
+
+def lesson_cells():
+    """Run the needed cells of the lesson and return their names."""
+    cells = [c.source for c in lesson_text.source_cells(LESSON.read_text(encoding="utf-8")) if c.cell_type == "code"]
+    namespace = {}
+    for text in NEEDED:
+        (cell,) = [cell for cell in cells if re.search(rf"^{re.escape(text)}", cell, re.MULTILINE)]
+        exec(compile(cell, LESSON.name, "exec"), namespace)
+    return namespace
+
+
+def measure(lesson, model, prior, prior_sd, passes, seed):
+    """Rows of both records for one fit."""
+    fit = lesson["fit_digits"](model, passes, seed)
+    row = {"prior": prior, "prior_sd": prior_sd, "passes": passes, "seed": seed}
+    elbo = f"{fit.loss[-429:].mean() / 55_000:.4f}"
+    curve = []
+    for rule in lesson["rules"]:
+        for removed in SHARES:
+            if removed == 0 and curve:  # the same for every rule
+                curve.append(curve[0] | {"rule": rule})
+                continue
+            pruned = lesson["prune"](fit, rule, removed)
+            scores = lesson["test_scores"](model, pruned)
+            scores += lesson["test_scores"](
+                model, replace(pruned, sd={n: np.zeros_like(s) for n, s in fit.sd.items()}), 1
+            )
+            named = dict(zip(COLUMNS[-4:], [f"{value:.4f}" for value in scores], strict=True))
+            curve.append(row | {"negative_elbo": elbo, "rule": rule, "removed": removed} | named)
+    ratio = np.concatenate([(np.abs(fit.mean[n]) / fit.sd[n]).ravel() for n in fit.mean])
+    counts, _ = np.histogram(np.clip(np.log10(ratio + 1e-12), EDGES[0], EDGES[-1] - 1e-6), EDGES)
+    share = [f"{c / ratio.size:.5f}" for c in counts]
+    return curve, [row | {"left": left, "share": s} for left, s in zip(EDGES[:-1], share, strict=True)]
+
+
+def read(path):
+    return list(csv.DictReader(path.open(encoding="utf-8"))) if path.exists() else []
+
+
+def write(path, rows):
+    partial = path.with_suffix(".part")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    partial.replace(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fits", type=int, default=len(FITS), help="only the first so many fits")
+    options = parser.parse_args()
+    lesson, networks = lesson_cells(), {}
+    curve, histogram = read(CURVE), read(HISTOGRAM)
+    done = {tuple(row[column] for column in FIT) for row in curve}
+    for fit in FITS[: options.fits]:
+        if tuple(map(str, fit)) in done:
+            continue
+        prior, prior_sd, *_ = fit
+        if fit[:2] not in networks:
+            networks = {fit[:2]: lesson["digit_network"](PRIORS[prior](prior_sd))} | dict(list(networks.items())[-1:])
+        rows, bars = measure(lesson, networks[fit[:2]], *fit)
+        histogram = [row for row in histogram if tuple(row[c] for c in FIT) != tuple(map(str, fit))] + bars
+        curve += rows
+        write(HISTOGRAM, histogram)
+        write(CURVE, curve)
+        print(*fit, rows[0]["accuracy"], flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,293 @@
+"""From the text of a deck (Marp Markdown with placeholders) to the Markdown that Marp turns into slides.
+
+Nothing is copied into a deck by hand. The placeholders are filled from the built lessons, or the build stops:
+
+- ``![](figure:04/3)`` is Figure 3 of lesson 04, with its alt text;
+- ``{claim:04-gap}`` is the sentence of a claim, as the lesson prints it;
+- ``[97.7 %]{claim=09-accuracy}`` is a number that stands in that sentence;
+- ``[0.983]{printed=09/Bayes}`` is a number, perhaps rounded, that lesson 09 prints in a line with the word "Bayes";
+- ``[1.58 %]{source=09/antoran}`` is a number that lesson 09 quotes from its source "antoran";
+- ``[128]{code=09}`` is a number in the code of lesson 09;
+- ``<!-- lesson 04: The objective -->`` names lesson and section in the footer of a slide.
+
+Every slide has notes for the speaker: a comment with the lines ``Say:``, ``Ask:``, ``Misconception:`` and ``Minutes:``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import html
+import json
+import re
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "notebooks")) if path not in sys.path]
+
+import lesson_checks as checks  # noqa: E402
+import lesson_text  # noqa: E402
+import nbformat  # noqa: E402
+
+from bnn_course.claims import LINE, NUMBER  # noqa: E402
+
+SLIDES = ROOT / "slides"
+BUILT_WITH = ["theme.css", "package.json", "package-lock.json"]  # what slides depend on besides their text
+NOTES = ["Say", "Ask", "Misconception", "Minutes"]
+MAX_WORDS, MAX_CODE_LINES = 40, 9
+
+FRONT_MATTER = re.compile(r"\A---\n(?P<settings>.*?)\n---\n", re.DOTALL)
+COMMENT = re.compile(r"<!--(?P<text>.*?)-->", re.DOTALL)
+CELL = re.compile(r"\s*lesson (?P<lesson>\d\d): (?P<section>.+?)\s*")
+FIGURE = re.compile(r"!\[\]\(figure:(?P<lesson>\d\d)/(?P<number>\d+)\)")
+SENTENCE = re.compile(r"\{claim:(?P<id>[\w-]+)\}")
+BOUND = re.compile(r"\[(?P<text>[^\[\]]*)\]\{(?P<kind>claim|printed|source|code)=(?P<place>[^{}]+)\}")
+LEFTOVER = re.compile(r"figure:|\]\{\w+=[^{}]*\}|\{claim[:=][^{}]*\}")
+CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+class DeckError(Exception):
+    """A deck that cannot be built; the message says where and why."""
+
+
+class Slide(NamedTuple):
+    """One slide: its text without comments, the footer that it names, and the notes for the speaker."""
+
+    text: str
+    cell: tuple | None  # (number of the lesson, section)
+    notes: dict  # "Say" -> …
+
+
+# Lessons --------------------------------------------------------------------------------------------------------------
+
+
+class Figure(NamedTuple):
+    """A figure of a lesson: the picture, coded in base64, and what it shows in words."""
+
+    png: str
+    alt: str
+
+
+class Lessons:
+    """The built lessons of a folder, each read when it is first asked for."""
+
+    def __init__(self, folder=ROOT / "notebooks"):
+        self.folder = folder
+
+    @functools.cache  # noqa: B019
+    def notebook(self, number):
+        """Return the built notebook of a lesson."""
+        paths = sorted(self.folder.glob(f"{number}_*.ipynb"))
+        if len(paths) != 1:
+            raise DeckError(f"lesson {number} is not built: run `python course.py notebooks {number}`")
+        return nbformat.read(paths[0], as_version=4)
+
+    def title(self, number):
+        """Return the title of a lesson, without its number."""
+        return lesson_text.without_number(self.notebook(number).metadata.title)
+
+    @functools.cache  # noqa: B019
+    def figures(self, number):
+        """Return the figures of a lesson, the first one first."""
+        outputs = [o for cell in self.notebook(number).cells if "alt" in cell.metadata for o in checks.pictures(cell)]
+        return [Figure(o["data"]["image/png"].replace("\n", ""), o["metadata"]["image/png"]["alt"]) for o in outputs]
+
+    def figure(self, number, place):
+        """Return one figure, counted from 1 as in the lesson's captions."""
+        figures = self.figures(number)
+        if not 1 <= place <= len(figures):
+            raise DeckError(f"there is no Figure {place} in lesson {number}, which has {len(figures)}")
+        return figures[place - 1]
+
+    @functools.cache  # noqa: B019
+    def claims(self, number):
+        """Return the claims that a lesson prints: {id: sentence}. It prints none that is false."""
+        return {claim.id: claim.sentence for claim in checks.claims_of(number, self.notebook(number))}
+
+    def claim(self, id):
+        """Return the sentence of a claim."""
+        claims = self.claims(id[:2])
+        if id not in claims:
+            raise DeckError(f"lesson {id[:2]} prints no claim {id}: see notebooks/CLAIMS.md for those it prints")
+        return claims[id]
+
+    @functools.cache  # noqa: B019
+    def sections(self, number):
+        """Return the headings of a lesson."""
+        prose = [cell.source for cell in self.notebook(number).cells if cell.cell_type == "markdown"]
+        return re.findall(r"^## +(.+?) *$", "\n".join(prose), re.MULTILINE)
+
+    def printed(self, number, word):
+        """Return the numbers that a lesson prints, claims aside, in lines with this word (all lines without one)."""
+        text = "\n".join(checks.output_text(cell) for cell in checks.code_cells(self.notebook(number)))
+        lines = [line for line in text.splitlines() if word in line and not LINE.match(line)]
+        return [q for line in lines for q in map(lesson_text.quantity, re.findall(r"-?" + NUMBER.pattern, line)) if q]
+
+    @functools.cache  # noqa: B019
+    def _source(self, number):
+        paths = sorted((self.folder / "source").glob(f"{number}_*.md"))
+        if len(paths) != 1:
+            raise DeckError(f"lesson {number} has no source")
+        return lesson_text.source_cells(paths[0].read_text(encoding="utf-8"))
+
+    def quoted(self, number, source):
+        """Return the numbers that a lesson quotes from one of its sources."""
+        prose = [cell.source for cell in self._source(number) if cell.cell_type == "markdown"]
+        bound = [number for text in prose for number in lesson_text.bound_numbers(text)]
+        return [lesson_text.quantity(b.text) for b in bound if b.kind == "source" and b.id == source]
+
+    def coded(self, number):
+        """Return the numbers in the code of a lesson."""
+        code = [cell.source for cell in self._source(number) if cell.cell_type == "code"]
+        return [quantity for text in code for quantity in lesson_text.quantities_of_code(text)]
+
+
+# Filling --------------------------------------------------------------------------------------------------------------
+
+
+def fill(text, lessons):
+    """Return the Markdown of a deck with all placeholders filled from the lessons."""
+    for pattern, filled in [
+        (COMMENT, _comment),
+        (FIGURE, _figure),
+        (SENTENCE, _sentence),
+        (BOUND, _number),
+    ]:
+        text = pattern.sub(functools.partial(filled, lessons), text)
+    without_pictures = re.sub(r'src="[^"]*"', "", text)
+    if left := LEFTOVER.search(without_pictures):
+        around = without_pictures[max(0, left.start() - 30) : left.end() + 30]
+        raise DeckError(f"a placeholder is misspelt near “{around}”")
+    return text
+
+
+def _comment(lessons, found):
+    """Turn the name of a lesson and a section into a footer; give each line of the notes a paragraph."""
+    if not (cell := CELL.fullmatch(found["text"])):
+        return re.sub(rf"\n(?={'|'.join(NOTES)})", "\n\n", found.group())
+    number, section = cell["lesson"], cell["section"]
+    if section not in lessons.sections(number):
+        raise DeckError(f"lesson {number} has no section “{section}”: it has {'; '.join(lessons.sections(number))}")
+    return f"<!-- _footer: {json.dumps(f'lesson {number} · {section}', ensure_ascii=False)} -->"
+
+
+def _figure(lessons, found):
+    figure = lessons.figure(found["lesson"], int(found["number"]))
+    alt = html.escape(figure.alt, quote=True)
+    return f'<figure><img alt="{alt}" src="data:image/png;base64,{figure.png}"></figure>'
+
+
+def _sentence(lessons, found):
+    """Return the sentence, word for word, without the name of a row: the slide says that."""
+    sentence = re.sub(r"^S\d+: (\w?)", lambda start: start[1].upper(), lessons.claim(found["id"]))
+    plain = re.sub(r"[*_`$\[\]|~\\<>&]", lambda sign: f"&#{ord(sign.group())};", sentence)
+    whole = re.sub(r"\d{1,3}(?: \d{3})+|\d+(?:\.\d+)?(?: %|e-\d+)", r"<i>\g<0></i>", plain)  # no line break inside
+    return f'<span class="claim">{whole}</span>'
+
+
+def _number(lessons, found):
+    """Return the text once each of its numbers is where the markup says."""
+    numbers = NUMBER.findall(found["text"])
+    if not numbers:
+        raise DeckError(f"there is no number in {found.group()}")
+    for number in numbers:
+        if not _is_there(lessons, number, found["kind"], found["place"]):
+            raise DeckError(f"{number} does not stand where {found.group()} says")
+    return found["text"]
+
+
+def _is_there(lessons, number, kind, place):
+    wanted = lesson_text.quantity(number)
+    lesson, _, word = place.partition("/")
+    if kind == "claim":
+        return wanted in lesson_text.quantities(lessons.claim(place))
+    if kind == "source":
+        return wanted in lessons.quoted(lesson, word)
+    if kind == "code":
+        return wanted in lessons.coded(lesson)
+    return any(_rounds_to(printed, wanted) for printed in lessons.printed(lesson, word))
+
+
+def _rounds_to(printed, shown):
+    """Say whether a printed quantity, to the digits shown, is the one shown: 0.9827 is 98.3 %; signs are dropped."""
+    (value, percent), (target, is_percent) = printed, shown
+    value = abs(value) * (100 if is_percent and not percent else 1)
+    return percent <= is_percent and abs(value - target) <= Decimal("0.5").scaleb(target.as_tuple().exponent)
+
+
+# Slides ---------------------------------------------------------------------------------------------------------------
+
+
+def deck_paths(folder=SLIDES):
+    """Return the texts of all decks."""
+    return sorted([*folder.glob("[0-9][0-9]_*.md"), *folder.glob("course.md")])
+
+
+def slides_of(text):
+    """Return the slides of a deck, filled or not."""
+    body = FRONT_MATTER.sub("", text)
+    parts = re.split(r"^---$", body, flags=re.MULTILINE)
+    return [_slide(part) for part in parts]
+
+
+def _slide(part):
+    comments = [found["text"] for found in COMMENT.finditer(part)]
+    cells = [(cell["lesson"], cell["section"]) for comment in comments if (cell := CELL.fullmatch(comment))]
+    notes = {}
+    for comment in comments:
+        for line in comment.strip().splitlines():
+            key, colon, said = line.partition(":")
+            if colon and key in NOTES:
+                notes[key] = said.strip()
+    return Slide(COMMENT.sub("", part).strip(), cells[0] if cells else None, notes)
+
+
+def words(slide):
+    """Return the words of a filled slide: not counted are formulas, code, tags, notes and footer."""
+    text = CODE.sub(" ", slide.text)
+    text = lesson_text.MATH.sub(" ", text)
+    text = re.sub(r"<[^>]*>", " ", text)
+    return [word for word in html.unescape(text).split() if re.search(r"\w", word)]
+
+
+def code_lines(slide):
+    """Return the number of lines of code on a slide."""
+    return sum(found.group().count("\n") - 1 for found in CODE.finditer(slide.text))
+
+
+def unbound_numbers(text):
+    """Return the numbers of a deck's text, notes included, that no markup binds to a lesson."""
+    text = FRONT_MATTER.sub("", text)
+    text = re.sub(r"^Minutes:.*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"<!-- lesson \d\d: .*?-->|\b2017 deck\b|\b[Ii]n 2017\b|\bof 2017\b", "", text)
+    for pattern in (CODE, BOUND, SENTENCE, FIGURE, re.compile(r"<[a-z/][^<>]*>")):
+        text = pattern.sub(" ", text)
+    text = re.sub(r"<!--|-->", " ", text)  # the notes themselves are read
+    return list(lesson_text.unbound_numbers(text).values())
+
+
+def minutes(text):
+    """Return the minutes that a deck takes, by its notes."""
+    return sum(float(slide.notes.get("Minutes", 0)) for slide in slides_of(text))
+
+
+# What the slides follow from ------------------------------------------------------------------------------------------
+
+
+def digest(path, lessons):
+    """Return a number that changes whenever the slides of a deck would: text, lessons, theme, font or Marp."""
+    parts = [fill(path.read_text(encoding="utf-8"), lessons)]
+    parts += [(SLIDES / name).read_text(encoding="utf-8") for name in BUILT_WITH]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def marked(path, lessons):
+    """Return the filled Markdown of a deck, its digest among the keywords of the document."""
+    try:
+        filled = fill(path.read_text(encoding="utf-8"), lessons)
+    except DeckError as error:
+        raise DeckError(f"{path.name}: {error}") from None
+    return filled.replace("---\n", f"---\nkeywords: slides-{digest(path, lessons)}\n", 1)

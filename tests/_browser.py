@@ -1,0 +1,50 @@
+"""A headless Chromium for tests: one that notes every request that leaves the machine."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import course
+
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+LOCAL = ("file:", "data:", "blob:", "about:", "http://127.0.0.1", "http://localhost", "ws://127.0.0.1")
+
+
+def skip_without_browser():
+    """Leave the tests of a module out where there is no browser, but not where one is required."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        reason = "the browser tests need playwright: run `python course.py setup`"
+    else:
+        if course.find_browser(sys.executable):
+            return
+        reason = "the browser tests need Chromium: run `python course.py browser`"
+    if os.environ.get("BNN_COURSE_BROWSER") == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@contextlib.contextmanager
+def chromium():
+    """Start Chromium; yield a function that opens a page of 1280 × 720 pixels and its list of foreign requests."""
+    skip_without_browser()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=course.find_browser(sys.executable), args=OPTIONS)
+
+        def open_page(url):
+            page, foreign = browser.new_page(viewport={"width": 1280, "height": 720}), []
+            page.on("request", lambda request: None if request.url.startswith(LOCAL) else foreign.append(request.url))
+            page.goto(url, wait_until="load")
+            return page, foreign
+
+        try:
+            yield open_page
+        finally:
+            browser.close()

@@ -1,0 +1,301 @@
+"""The slides: up to date with the lessons, complete, readable from the last row, and at rest without a network."""
+
+import importlib
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from _browser import chromium
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "slides"))
+text = importlib.import_module("deck_text")
+
+
+def _build_module():
+    """Import slides/build.py, which shares its name with the build of the notebooks."""
+    spec = importlib.util.spec_from_file_location("build_slides", ROOT / "slides" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+slides = _build_module()
+LESSONS = text.Lessons()
+DECKS = text.deck_paths()
+NAMES = [path.stem for path in DECKS]
+every_deck = pytest.mark.parametrize("path", DECKS, ids=NAMES)
+
+
+def raw(path):
+    return path.read_text(encoding="utf-8")
+
+
+def filled(path):
+    return text.fill(raw(path), LESSONS)
+
+
+# --- up to date, and the same twice -------------------------------------------------------------
+
+
+@every_deck
+def test_the_slides_follow_from_their_text_and_the_lessons(path):
+    assert slides.problems(path, LESSONS) == []
+
+
+@every_deck
+def test_slides_that_follow_from_another_text_are_found(path, monkeypatch):
+    monkeypatch.setattr(text, "digest", lambda *of: "0" * 32)
+    found = slides.problems(path, LESSONS)
+    assert [line.split(" is out of date")[0] for line in found] == [f"{path.stem}.html", f"{path.stem}.pdf"]
+
+
+def test_building_again_gives_the_same_slides(tmp_path):
+    if not shutil.which("npm") or not (text.SLIDES / "node_modules" / "course-stamp").exists():
+        pytest.skip("building slides needs Node and Marp: run `python course.py slides`")
+    slides.build(DECKS, LESSONS, target=tmp_path, pdf=False)
+    for path in DECKS:
+        again, stored = tmp_path / f"{path.stem}.html", path.with_suffix(".html")
+        assert again.read_bytes() == stored.read_bytes(), f"{stored.name} differs: run `python course.py slides`"
+
+
+def test_every_lesson_has_a_deck_of_its_stem():
+    lessons = {path.stem for path in LESSONS.folder.glob("[0-9][0-9]_*.ipynb")} - {"00_start_here"}
+    assert lessons | {"course"} == set(NAMES)
+
+
+def test_all_decks_together_are_small():
+    kept = [file for file in text.SLIDES.rglob("*") if file.is_file() and "node_modules" not in file.parts]
+    assert sum(file.stat().st_size for file in kept) < 25e6
+
+
+@every_deck
+def test_a_changed_lesson_changes_the_digest(path, monkeypatch):
+    before = text.digest(path, LESSONS)
+    figure = text.Lessons.figure
+    monkeypatch.setattr(text.Lessons, "figure", lambda *of: figure(*of)._replace(alt="another"))
+    monkeypatch.setattr(text.Lessons, "claim", lambda self, id: LESSONS.claims(id[:2])[id] + " more")
+    assert text.digest(path, LESSONS) != before
+
+
+# --- what a deck must hold ----------------------------------------------------------------------
+
+
+def test_the_course_deck_has_every_row_of_the_2017_deck():
+    shown = " ".join(slide.text for slide in text.slides_of(raw(text.SLIDES / "course.md")))
+    assert {f"S{row}" for row in range(1, 21)} <= set(re.findall(r"\bS\d+\b", shown))
+
+
+def test_the_course_deck_takes_45_minutes():
+    deck = raw(text.SLIDES / "course.md")
+    assert 25 <= len(text.slides_of(deck)) <= 35
+    assert 42 <= text.minutes(deck) <= 48
+
+
+@pytest.mark.parametrize("path", [path for path in DECKS if path.stem != "course"], ids=lambda path: path.stem)
+def test_a_lesson_has_ten_to_twenty_slides(path):
+    assert 10 <= len(text.slides_of(raw(path))) <= 20
+
+
+@every_deck
+def test_every_slide_has_notes_for_the_speaker(path):
+    for place, slide in enumerate(text.slides_of(raw(path)), 1):
+        missing = [key for key in text.NOTES if not slide.notes.get(key)]
+        assert not missing, f"slide {place} has no {missing}"
+        assert 0 < float(slide.notes["Minutes"]) <= 5
+
+
+@every_deck
+def test_every_slide_names_lesson_and_section(path):
+    for place, slide in enumerate(text.slides_of(raw(path)), 1):
+        assert slide.cell, f"slide {place} needs <!-- lesson NN: Section -->"
+        assert path.stem == "course" or path.stem.startswith(slide.cell[0]), f"slide {place} belongs to another lesson"
+
+
+@pytest.mark.parametrize("path", [path for path in DECKS if path.stem != "course"], ids=lambda path: path.stem)
+def test_a_lesson_names_its_slides_in_its_first_cell(path):
+    first = text.lesson_text.source_cells(raw(LESSONS.folder / "source" / path.name))[0].source
+    assert f"(../slides/{path.stem}.html)" in first and f"(../slides/{path.stem}.pdf)" in first
+
+
+def test_the_readme_names_the_slides():
+    assert "slides/course.pdf" in raw(ROOT / "README.md")
+
+
+@every_deck
+def test_a_slide_has_few_words_and_one_picture(path):
+    for place, slide in enumerate(text.slides_of(filled(path)), 1):
+        assert len(text.words(slide)) <= text.MAX_WORDS, f"slide {place}: {len(text.words(slide))} words"
+        assert text.code_lines(slide) <= text.MAX_CODE_LINES, f"slide {place}: too much code"
+        assert slide.text.count("<figure>") <= 1, f"slide {place}: more than one figure"
+        assert slide.text.startswith("# "), f"slide {place} does not begin with its heading"
+
+
+@every_deck
+def test_every_number_comes_from_a_lesson(path):
+    assert text.unbound_numbers(raw(path)) == []
+
+
+@every_deck
+def test_the_pdf_has_a_page_for_each_slide(path):
+    assert slides.pages(path.with_suffix(".pdf")) == len(text.slides_of(raw(path)))
+
+
+# --- placeholders: what cannot be filled stops the build ----------------------------------------
+
+
+@pytest.mark.parametrize(
+    "placeholder, message",
+    [
+        ("![](figure:04/99)", "there is no Figure 99 in lesson 04"),
+        ("![](figure:99/1)", "lesson 99 is not built"),
+        ("{claim:04-nonsense}", "lesson 04 prints no claim 04-nonsense"),
+        ("[98 %]{claim=09-accuracy}", "98 % does not stand where"),
+        ("[many]{claim=09-accuracy}", "there is no number"),
+        ("[1.59 %]{source=09/antoran}", "1.59 % does not stand where"),
+        ("[0.985]{printed=09/Bayes}", "0.985 does not stand where"),
+        ("[0.9827]{printed=09/nobody}", "0.9827 does not stand where"),
+        ("[131]{code=09}", "131 does not stand where"),
+        ("[97.7 %]{clam=09-accuracy}", "misspelt"),
+        ("![](figure:4/1)", "misspelt"),
+        ("<!-- lesson 04: The objektive -->", "lesson 04 has no section"),
+    ],
+)
+def test_a_placeholder_that_cannot_be_filled_stops_the_build(placeholder, message):
+    with pytest.raises(text.DeckError, match=re.escape(message)):
+        text.fill(f"# Slide\n\n{placeholder}\n", LESSONS)
+
+
+@pytest.mark.parametrize(
+    "placeholder, shown",
+    [
+        ("[97.7 %]{claim=09-accuracy}", "97.7 %"),
+        ("[1.58 %]{source=09/antoran}", "1.58 %"),
+        ("[−1.03 ± 0.01]{printed=02/random walk}", "−1.03 ± 0.01"),
+        ("[128]{code=09}", "128"),
+        ("{claim:09-weights}", '<span class="claim">The network has <i>118 282</i> uncertain weights'),
+    ],
+)
+def test_a_placeholder_is_filled_from_the_lesson(placeholder, shown):
+    assert shown in text.fill(placeholder, LESSONS)
+
+
+def test_printed_numbers_may_be_rounded_but_not_bent():
+    from decimal import Decimal
+
+    printed = Decimal("0.9827"), False
+    shown = [(Decimal("98.3"), True), (Decimal("98"), True), (Decimal("0.983"), False), (Decimal("98.2"), True)]
+    assert [text._rounds_to(printed, number) for number in shown] == [True, True, True, False]
+
+
+def test_words_are_counted_without_formulas_notes_and_tags():
+    deck = '# Two words\n\n$$a+b$$ and $c$ <span class="claim">three</span> — \n<!-- Say: more -->\n'
+    (slide,) = text.slides_of(deck)
+    assert text.words(slide) == ["Two", "words", "and", "three"]
+
+
+def test_a_number_that_no_markup_binds_is_found():
+    deck = "# S14, lesson 09\n\n$x^2$ [128]{code=09}\n<!--\nSay: 98 %\nMinutes: 2\n-->"
+    assert text.unbound_numbers(deck) == ["98 %"]
+
+
+# --- as the audience sees them: in a browser ----------------------------------------------------
+
+LOOK = """() => {
+  const found = [];
+  const say = (slide, what) => found.push(`slide ${slide + 1}: ${what}`);
+  const sections = [...document.querySelectorAll('section[data-marpit-pagination]')];
+  sections.forEach((section, n) => {
+    const box = section.getBoundingClientRect(), scale = box.width / 1280;
+    if (!section.querySelector('footer')) return say(n, 'has no footer');
+    const footer = section.querySelector('footer').getBoundingClientRect();
+    if (section.scrollHeight > section.clientHeight || section.scrollWidth > section.clientWidth)
+      say(n, `overflows: ${section.scrollWidth} × ${section.scrollHeight}`);
+    let bottom = box.top, before = null;
+    for (const part of section.children) {
+      if (part.tagName === 'FOOTER') continue;
+      const place = part.getBoundingClientRect();
+      if (place.bottom > footer.top + 1) say(n, `${part.tagName} reaches into the footer`);
+      if (place.top < bottom - 1) say(n, `${part.tagName} overlaps ${before} or stands out of order`);
+      [bottom, before] = [place.bottom, part.tagName];
+      for (const inner of part.querySelectorAll('*')) {
+        const edge = inner.getBoundingClientRect();
+        if (!edge.width || inner.closest('mjx-container')) continue;
+        if (edge.right > box.right - 40 * scale || edge.left < box.left + 20 * scale)
+          say(n, `${inner.tagName} reaches over the margin`);
+      }
+    }
+    const walker = document.createTreeWalker(section, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const parent = walker.currentNode.parentElement;
+      if (!walker.currentNode.data.trim() || parent.closest('style, script, mjx-assistive-mml')) continue;
+      const size = parseFloat(getComputedStyle(parent).fontSize);
+      const said = walker.currentNode.data.trim();
+      if (size < 24) say(n, `text of ${size} px: ${said.slice(0, 30)}`);
+      if (!parent.closest('mjx-container, code') && /\\$|\\\\[a-z]/.test(said)) say(n, 'a formula is not rendered');
+    }
+    for (const math of section.querySelectorAll('mjx-container')) {
+      if (math.querySelector('[data-mml-node="merror"], [data-mjx-error]')) say(n, 'a formula has an error');
+      const drawn = math.querySelector('svg');
+      const ex = parseFloat(drawn.getAttribute('width')) * 0.5 * parseFloat(getComputedStyle(math).fontSize);
+      if (drawn.getBoundingClientRect().width < 0.75 * ex * scale) say(n, 'a formula is squeezed');
+    }
+    for (const image of section.querySelectorAll('img')) {
+      if (!image.complete || !image.naturalWidth) say(n, 'an image is not loaded');
+      if (!image.alt.trim()) say(n, 'an image has no alt text');
+      if (image.getBoundingClientRect().height < 230 * scale && image.naturalHeight > 100) say(n, 'a figure is small');
+    }
+  });
+  return {found, slides: sections.length, formulas: document.querySelectorAll('mjx-container').length};
+}"""
+
+
+@pytest.fixture(scope="module")
+def open_page():
+    with chromium() as opened:
+        yield opened
+
+
+@every_deck
+def test_every_slide_fits_and_is_readable(path, open_page):
+    page, foreign = open_page(path.with_suffix(".html").as_uri())
+    page.emulate_media(media="print")  # all slides at once
+    seen = page.evaluate(LOOK)
+    page.close()
+    deck = text.slides_of(filled(path))
+    formulas = sum(len(text.lesson_text.MATH.findall(text.CODE.sub("", slide.text))) for slide in deck)
+    assert seen["found"] == []
+    assert seen["slides"] == len(deck)
+    assert seen["formulas"] == formulas
+    assert foreign == []
+
+
+def test_the_check_of_the_slides_finds_what_is_wrong(open_page, tmp_path):
+    stored = raw(DECKS[0].with_suffix(".html"))
+    broken = stored.replace("font-size:24px", "font-size:12px").replace(
+        'data-mml-node="mfrac"', 'data-mml-node="merror"'
+    )
+    broken = broken.replace(
+        "<h1",
+        '<p style="margin-left:-60px"><b>word</b></p>' * 20
+        + '<p>$x$<img alt="" src="https://example.org/x.png"></p><h1',
+    )
+    (tmp_path / "broken.html").write_text(broken, encoding="utf-8")
+    page, foreign = open_page((tmp_path / "broken.html").as_uri())
+    page.emulate_media(media="print")
+    found = " ".join(page.evaluate(LOOK)["found"])
+    page.close()
+    assert set(foreign) == {"https://example.org/x.png"}
+    for problem in (
+        "overflows",
+        "footer",
+        "margin",
+        "12 px",
+        "not rendered",
+        "has an error",
+        "not loaded",
+        "no alt text",
+    ):
+        assert problem in found
