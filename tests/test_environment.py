@@ -200,7 +200,7 @@ def test_every_import_is_declared():
     runtime = {canonicalize_name(r.name) for r in RUNTIME}
     development = runtime | {canonicalize_name(r.name) for r in DEVELOPMENT}
     peers = {canonicalize_name(r.name) for r in PEERS}
-    scripts = [path.stem for folder in (".", "notebooks", "tests") for path in ROOT.glob(f"{folder}/*.py")]
+    scripts = [path.stem for folder in (".", "notebooks", "tests", "benchmarks") for path in ROOT.glob(f"{folder}/*.py")]
     own = {"bnn_course", *scripts, "__future__"}
     missing = {
         (path.relative_to(ROOT).as_posix(), module)
