@@ -200,7 +200,8 @@ def test_every_import_is_declared():
     runtime = {canonicalize_name(r.name) for r in RUNTIME}
     development = runtime | {canonicalize_name(r.name) for r in DEVELOPMENT}
     peers = {canonicalize_name(r.name) for r in PEERS}
-    scripts = [path.stem for folder in (".", "notebooks", "tests", "benchmarks") for path in ROOT.glob(f"{folder}/*.py")]
+    folders = (".", "notebooks", "tests", "benchmarks")
+    scripts = [path.stem for folder in folders for path in ROOT.glob(f"{folder}/*.py")]
     own = {"bnn_course", *scripts, "__future__"}
     missing = {
         (path.relative_to(ROOT).as_posix(), module)
