@@ -35,8 +35,12 @@ PIP_TROUBLE = [
     ),
 ]
 
-# JupyterLab asks no server for news or updates, so that it opens the same way without a network.
-LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+# JupyterLab asks no server for news or updates, so that it opens the same way without a network, and saves explorers
+# with their pictures.
+LAB_SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},
+}
 
 
 # --- the environment ------------------------------------------------------------------------------------------------

@@ -98,18 +98,19 @@ def is_progress(message):
 
 
 def tidy(notebook):
-    """Drop what differs from run to run (progress lines too), and give each picture its alt text."""
+    """Drop what differs from run to run (progress lines too), and give each picture its alt text.
+
+    What is shown of a widget goes, too: it needs a kernel. The picture and the text that an explorer has beside it stay.
+    """
     notebook.metadata = nbformat.from_dict(
         {k: v for k, v in notebook.metadata.items() if k in (*text.METADATA, "title")}
     )
     notebook.metadata.update(nbformat.from_dict(text.METADATA))
-    widgets = {}
     for cell in checks.code_cells(notebook):
         cell.metadata.pop("execution", None)
         cell.outputs = [output for output in cell.outputs if not is_progress(output)]
         for output in cell.outputs:
-            if view := output.get("data", {}).get("application/vnd.jupyter.widget-view+json"):
-                view["model_id"] = widgets.setdefault(view["model_id"], f"{len(widgets):032x}")
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
         for output in checks.pictures(cell):
             output.metadata = nbformat.from_dict({"image/png": {"alt": cell.metadata.get("alt", "")}})
 

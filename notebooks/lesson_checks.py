@@ -21,7 +21,7 @@ import nbformat
 
 from bnn_course.claims import LINE
 
-TAGS = {"nbval-ignore-output", "gallery", "caption"}
+TAGS = {"nbval-ignore-output", "gallery", "explorer", "caption"}
 GOALS = ["**What you will learn**", "**What you need**", "**How long it takes**"]
 ENDING = ["## What we saw", "## Exercises", "## Sources"]
 MAX_CODE_LINES = 20

@@ -62,15 +62,16 @@ def notebook_of(text):
     """Return the notebook, not yet run, that belongs to the MyST text of a lesson.
 
     Markup of bound numbers is removed, every cell has an id that follows from its content, and a cell that draws is
-    followed by a caption cell.
+    followed by a caption cell. Figures are numbered; explorers are not.
     """
     cells, figures = [], 0
     for cell in source_cells(text):
         if cell.cell_type == "code":
             cells.append(nbformat.v4.new_code_cell(cell.source, metadata=_figure_text(cell.metadata)))
             if "alt" in cell.metadata and "caption" in cell.metadata:
-                figures += 1
-                cells.append(_caption_cell(figures, cells[-1].metadata))
+                figures += not is_explorer(cell)
+                name = "Explorer" if is_explorer(cell) else f"Figure {figures}"
+                cells.append(_caption_cell(name, cells[-1].metadata))
         else:
             cells.append(nbformat.v4.new_markdown_cell(without_markup(cell.source), metadata=dict(cell.metadata)))
     _number_cells(cells)
@@ -106,11 +107,16 @@ def _figure_text(metadata):
     return {k: without_markup(str(v)) if k in ("alt", "caption") else v for k, v in metadata.items()}
 
 
-def _caption_cell(number, metadata):
+def is_explorer(cell):
+    """Say whether a cell shows an explorer: its picture is not counted among the figures."""
+    return "explorer" in cell.metadata.get("tags", [])
+
+
+def _caption_cell(name, metadata):
     """The caption, and the alt text once more where screen readers find it: JupyterLab shows none for outputs."""
     return nbformat.v4.new_markdown_cell(
-        f"**Figure {number}.** {metadata.caption}\n\n"
-        f"<details><summary>Figure {number} in words</summary>\n\n{metadata.alt}\n\n</details>",
+        f"**{name}.** {metadata.caption}\n\n"
+        f"<details><summary>{name} in words</summary>\n\n{metadata.alt}\n\n</details>",
         metadata={"tags": ["caption"]},
     )
 

@@ -92,7 +92,8 @@ class Lessons:
     @functools.cache  # noqa: B019
     def figures(self, number):
         """Return the figures of a lesson, the first one first."""
-        outputs = [o for cell in self.notebook(number).cells if "alt" in cell.metadata for o in checks.pictures(cell)]
+        drawn = [cell for cell in self.notebook(number).cells if "alt" in cell.metadata]
+        outputs = [o for cell in drawn if not lesson_text.is_explorer(cell) for o in checks.pictures(cell)]
         return [Figure(o["data"]["image/png"].replace("\n", ""), o["metadata"]["image/png"]["alt"]) for o in outputs]
 
     def figure(self, number, place):

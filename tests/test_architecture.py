@@ -17,6 +17,7 @@ FLOOR = {
     "_graph": 1,
     "claims": 1,
     "data": 1,
+    "explorers": 3,
     "datasets.build_datasets": 1,
     "exact": 1,
     "models": 1,

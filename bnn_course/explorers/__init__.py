@@ -1,0 +1,182 @@
+"""Explorers: a drawing function of a lesson with controls on it, so that an idea can be moved.
+
+One mechanism serves all: an `Explorer` is a drawing function and its controls. The rooms beside it hold the drawing
+functions, one room for each subject: `posteriors` (lesson 01), `chains` (02), `bounds` (03), `transforms` (04),
+`functions` (05 and 06), `shrinkage` (07), `pruning` (08) and `digits` (09).
+
+Without a live kernel (in a saved notebook, or on a page that shows one) an explorer is its first picture and the line
+of numbers under it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import anywidget
+import ipywidgets
+import traitlets
+from IPython.display import display
+from matplotlib.figure import Figure
+
+FRONT_END = Path(__file__).with_name("front_end.js").read_text(encoding="utf-8")
+DPI = 100
+
+
+class Explorer(ipywidgets.VBox):
+    """Controls above, the line of numbers and the picture that they give below; every move draws both again.
+
+    Moves made while a picture is drawn are not queued up: the browser sends the last one when the picture is there.
+    An error in the drawing function is shown in place of the line; the picture and the controls stay.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(figure, **values) -> str``: draws on an empty `matplotlib.figure.Figure` and returns the line of numbers.
+    alt : str
+        What the picture shows, for those who do not see it.
+    size : (float, float)
+        Width and height of the figure in inches.
+    play : str, optional
+        Name of a whole-number control that gets a play button.
+    **controls : ipywidgets widgets with a `value` and a `description`
+        The argument of `draw` that each one moves. Formulas in descriptions stand between dollar signs.
+
+    Raises
+    ------
+    Exception
+        Whatever `draw` raises for the values at the start.
+    """
+
+    def __init__(self, draw, alt, *, size=(6, 3.4), play=None, **controls):
+        self.draw, self.alt, self.size, self.controls = draw, alt, size, controls
+        self.start = {name: control.value for name, control in controls.items()}
+        self.busy = False
+        png, self.line = self.drawn()
+        labels = [spoken(control.description) for control in controls.values()]
+        self.picture = Picture(png=png, line=self.line, alt=alt, labels=labels)
+        for control in controls.values():
+            control.observe(self.move, "value")
+        reset = ipywidgets.Button(description="Reset", tooltip="All controls back to the start")
+        reset.on_click(self.reset)
+        self.player = _player(controls[play]) if play else None
+        rows = [_row(control, self.player if name == play else None) for name, control in controls.items()]
+        panel = ipywidgets.HBox([*rows, reset], layout={"flex_flow": "row wrap"})
+        super().__init__([panel, self.picture])
+        self.add_class("bnn-explorer")
+
+    @property
+    def values(self):
+        """The values of the controls, by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def drawn(self):
+        """Return the picture (PNG, as bytes) and the line of numbers for the values of the controls."""
+        figure = Figure(figsize=self.size, dpi=DPI, layout="none")
+        line = self.draw(figure, **self.values)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", pil_kwargs={"compress_level": 1})
+        return file.getvalue(), line
+
+    def move(self, _change=None):
+        """Draw again; the front end calls this when a control has moved."""
+        if self.busy:
+            return
+        try:
+            png, self.line = self.drawn()
+        except Exception as error:  # shown where the reader looks; a control must not die of it
+            png, self.line = self.picture.png, f"Cannot draw this: {type(error).__name__}: {error}"
+        with self.picture.hold_sync():
+            self.picture.png, self.picture.line = png, self.line
+            self.picture.count += 1
+
+    def reset(self, _button=None):
+        """Move all controls back to where they were at the start, and draw once."""
+        self.busy = True
+        if self.player:
+            self.player.playing = False
+        try:
+            for name, value in self.start.items():
+                self.controls[name].value = value
+        finally:
+            self.busy = False
+        self.move()
+
+    def _ipython_display_(self):
+        png, line = self.drawn()
+        bundle = self._repr_mimebundle_() or {}
+        bundle["text/plain"] = f"Explorer with the controls {', '.join(self.picture.labels)}"
+        display(bundle | {"image/png": base64.b64encode(png).decode()}, raw=True)
+        print(f"At the start: {line}")
+
+
+class Picture(anywidget.AnyWidget):
+    """The picture and the line of numbers, with what a screen reader says of them and of the controls."""
+
+    _esm = FRONT_END
+    kind = traitlets.Unicode("picture").tag(sync=True)
+    png = traitlets.Bytes().tag(sync=True)
+    line = traitlets.Unicode().tag(sync=True)
+    alt = traitlets.Unicode().tag(sync=True)
+    labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    count = traitlets.Int(0).tag(sync=True)
+
+
+class Pad(anywidget.AnyWidget):
+    """A square of 28 × 28 cells to draw on with mouse, pen or finger: a control whose `value` is the ink.
+
+    Attributes
+    ----------
+    value : bytes, 784
+        Grey values row by row, 0 (paper) … 255 (ink).
+    description : str
+    """
+
+    _esm = FRONT_END
+    kind = traitlets.Unicode("pad").tag(sync=True)
+    ink = traitlets.Unicode().tag(sync=True)  # the value as text: the browser does not notice that bytes have changed
+    value = traitlets.Bytes(bytes(784))
+    description = traitlets.Unicode().tag(sync=True)
+
+    @traitlets.default("ink")
+    def _ink_of_start(self):
+        return base64.b64encode(self.value).decode()
+
+    @traitlets.observe("ink")
+    def _ink_moved(self, change):
+        self.value = base64.b64decode(change["new"])
+
+    @traitlets.observe("value")
+    def _value_moved(self, change):
+        self.ink = base64.b64encode(change["new"]).decode()
+
+
+def spoken(description):
+    r"""Return a label as it is read aloud: "prior sd $\tau$" becomes "prior sd tau".
+
+    Parameters
+    ----------
+    description : str
+    """
+    plain = re.sub(r"\\([A-Za-z]+)", r"\1", description.replace("$", ""))
+    return re.sub(r"[{}\\_^]", " ", plain).replace("  ", " ").strip()
+
+
+def _player(control):
+    """A play button that moves a whole-number control."""
+    span = {"min": control.min, "max": control.max, "step": control.step, "value": control.value}
+    player = ipywidgets.Play(interval=250, **span)
+    ipywidgets.jslink((player, "value"), (control, "value"))
+    return player
+
+
+def _row(control, player):
+    """One control of the panel, with its play button if it has one."""
+    if not isinstance(control, Pad):
+        control.style = {"description_width": "initial"}
+        control.layout.width = "290px"
+    row = ipywidgets.HBox([player, control] if player else [control], layout={"margin": "0 12px 0 0"})
+    row.add_class("bnn-control")
+    return row

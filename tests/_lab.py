@@ -1,0 +1,131 @@
+"""A throw-away JupyterLab on the loopback interface, and a page of Chromium that drives a notebook in it."""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from _browser import LOCAL
+from build import kernel_environment
+
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},  # cells off the screen are in the page, too
+}
+TROUBLE = "[data-mime-type='application/vnd.jupyter.stderr'], [data-mime-type='application/vnd.jupyter.error']"
+DONE = """trouble => {
+    const panel = document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden)');
+    const prompts = [...panel.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.textContent.trim());
+    const error = panel.querySelector(trouble);
+    return error || (prompts.length && prompts.every(text => /^\\[\\d+\\]:$/.test(text)));
+}"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Lab:
+    """JupyterLab serving a folder, with a token and with settings and run-time files of its own."""
+
+    def __init__(self, root, scratch):
+        self.token, self.log = secrets.token_hex(16), scratch / "lab.log"
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        for name, values in SETTINGS.items():
+            path = scratch / "settings" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values))
+        own = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
+        own |= {f"JUPYTER_{kind}_DIR": kind.lower() for kind in ("CONFIG", "RUNTIME", "DATA")}
+        environment = kernel_environment(scratch / "ipython") | {key: str(scratch / name) for key, name in own.items()}
+        options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
+        options += [f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={root}"]
+        options += ["--LabApp.news_url=", "--LabApp.extension_manager=readonly", "--ServerApp.quit_button=False"]
+        options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        with self.log.open("w") as log:
+            command = [sys.executable, "-m", "jupyterlab", *options]
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+
+    def ask(self, path):
+        """Return what the server answers."""
+        with urllib.request.urlopen(f"{self.url}{path}?token={self.token}", timeout=5) as answer:
+            return json.load(answer)
+
+    def wait_until_up(self, seconds=120):
+        for _ in range(4 * seconds):
+            with contextlib.suppress(OSError):
+                return self.ask("/api/status")
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.25)
+        raise AssertionError(f"JupyterLab did not start:\n{self.log.read_text()}")
+
+    def wait_until_idle(self, page, seconds=240):
+        """Wait for a kernel that is connected and idle, as the server sees it: the page says so too early."""
+        for _ in range(4 * seconds):
+            kernels = [session["kernel"] for session in self.ask("/api/sessions")]
+            if any(kernel["connections"] > 0 and kernel["execution_state"] == "idle" for kernel in kernels):
+                return
+            page.wait_for_timeout(250)
+        raise AssertionError("no kernel is connected and idle")
+
+    def stop(self):
+        self.process.terminate()  # the server ends its kernels, too
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def lab(root, scratch):
+    """Run JupyterLab on the folder `root` inside a ``with`` block."""
+    server = Lab(root, Path(scratch))
+    try:
+        server.wait_until_up()
+        yield server
+    finally:
+        server.stop()
+
+
+class Page:
+    """A notebook open in JupyterLab, with all errors on the console and all requests that left the machine."""
+
+    def __init__(self, page, server, notebook):
+        self.page, self.server, self.errors, self.foreign = page, server, [], []
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda sent: None if sent.url.startswith(LOCAL) else self.foreign.append(sent.url))
+        page.goto(f"{server.url}/lab/tree/{notebook}?token={server.token}&reset")
+        page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
+        page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook", timeout=60_000)
+
+    def menu(self, *names):
+        for name in names:
+            self.page.get_by_role("menuitem", name=name, exact=True).click()
+
+    def run_all(self, seconds=240):
+        """Run all cells; fail if one raises or writes to stderr."""
+        self.server.wait_until_idle(self.page)
+        self.page.wait_for_timeout(500)  # earlier, the menu would ask for a kernel
+        self.menu("Run", "Run All Cells")
+        self.page.wait_for_timeout(500)
+        self.page.wait_for_function(DONE, arg=TROUBLE, timeout=1000 * seconds)
+        trouble = self.page.locator(TROUBLE)
+        assert trouble.count() == 0, trouble.first.inner_text()
+        self.server.wait_until_idle(self.page)
+
+    def explorers(self):
+        """The explorers on the page, as locators."""
+        found = self.page.locator(".bnn-explorer")
+        return [found.nth(place) for place in range(found.count())]
