@@ -44,6 +44,13 @@ class Fashion(NamedTuple):
     names: tuple[str, ...]
 
 
+class DigitPosterior(NamedTuple):
+    """Lesson 09's fit: mean and standard deviation of every weight of its network, by name (w1, b1, …), float32."""
+
+    mean: dict[str, np.ndarray]
+    sd: dict[str, np.ndarray]
+
+
 class Letters(NamedTuple):
     """Letters: images (picture, 28, 28) uint8, the letter (picture,) and the style (picture,) of each, as text."""
 
@@ -105,6 +112,48 @@ _FASHION_NAMES = (
 )  # fmt: skip
 
 
+def load_digit_posterior():
+    """Load the posterior of lesson 09's network for digits, as `inference.advi` found it there.
+
+    Returns
+    -------
+    DigitPosterior
+        mean and sd, each a dictionary of float32 arrays: w1 (784, 128), b1 (128,), w2 (128, 128), b2 (128,),
+        w3 (128, 10), b3 (10,).
+
+    Raises
+    ------
+    FileNotFoundError
+        If digit_posterior.npz or SHA256SUMS is missing.
+    ValueError
+        If the file is not the one that SHA256SUMS describes.
+
+    Notes
+    -----
+    The file holds half precision; what that changes is in the README.md beside it. Its explorers use it in lesson 09.
+    """
+    return digit_posterior_from(_load_arrays("digit_posterior.npz"))
+
+
+def digit_posterior_from(arrays):
+    """Return the posterior that stored arrays describe.
+
+    Parameters
+    ----------
+    arrays : dict of str to array of float16
+        ``mean_w1, …, sd_w1, …``, as in digit_posterior.npz.
+
+    Returns
+    -------
+    DigitPosterior
+    """
+    parts = {
+        part: {name.partition("_")[2]: a.astype(np.float32) for name, a in arrays.items() if name.startswith(part)}
+        for part in ("mean", "sd")
+    }
+    return DigitPosterior(**parts)
+
+
 def _load_arrays(name):
     """Return the arrays of a shipped file by name, after comparing its bytes with SHA256SUMS."""
     with np.load(io.BytesIO(_verified_bytes(name)), allow_pickle=False) as stored:
@@ -147,9 +196,10 @@ def _recorded_checksum(name):
 
 
 def _remedy(name):
+    script = "benchmarks/digit_posterior.py" if "posterior" in name else "bnn_course/datasets/build_datasets.py"
     return (
         f"restore it with `git checkout -- bnn_course/datasets/{name}` in a clone, or reinstall the package, "
-        "or rebuild it with bnn_course/datasets/build_datasets.py"
+        f"or rebuild it with {script}"
     )
 
 

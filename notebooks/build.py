@@ -100,7 +100,7 @@ def is_progress(message):
 def tidy(notebook):
     """Drop what differs from run to run (progress lines too), and give each picture its alt text.
 
-    What is shown of a widget goes, too: it needs a kernel. The picture and the text that an explorer has beside it stay.
+    What is shown of a widget goes, too, as it needs a kernel; an explorer's picture and text stay.
     """
     notebook.metadata = nbformat.from_dict(
         {k: v for k, v in notebook.metadata.items() if k in (*text.METADATA, "title")}

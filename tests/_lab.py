@@ -11,7 +11,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-from _browser import LOCAL
 from build import kernel_environment
 
 SETTINGS = {
@@ -56,10 +55,11 @@ class Lab:
             command = [sys.executable, "-m", "jupyterlab", *options]
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
 
-    def ask(self, path):
+    def ask(self, path, method="GET"):
         """Return what the server answers."""
-        with urllib.request.urlopen(f"{self.url}{path}?token={self.token}", timeout=5) as answer:
-            return json.load(answer)
+        request = urllib.request.Request(f"{self.url}{path}?token={self.token}", method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read() or "null")
 
     def wait_until_up(self, seconds=120):
         for _ in range(4 * seconds):
@@ -69,7 +69,7 @@ class Lab:
             time.sleep(0.25)
         raise AssertionError(f"JupyterLab did not start:\n{self.log.read_text()}")
 
-    def wait_until_idle(self, page, seconds=240):
+    def wait_until_idle(self, page, seconds=60):
         """Wait for a kernel that is connected and idle, as the server sees it: the page says so too early."""
         for _ in range(4 * seconds):
             kernels = [session["kernel"] for session in self.ask("/api/sessions")]
@@ -77,6 +77,11 @@ class Lab:
                 return
             page.wait_for_timeout(250)
         raise AssertionError("no kernel is connected and idle")
+
+    def end_kernels(self):
+        """End all kernels."""
+        for session in self.ask("/api/sessions"):
+            self.ask(f"/api/sessions/{session['id']}", method="DELETE")
 
     def stop(self):
         self.process.terminate()  # the server ends its kernels, too
@@ -101,11 +106,13 @@ def lab(root, scratch):
 class Page:
     """A notebook open in JupyterLab, with all errors on the console and all requests that left the machine."""
 
-    def __init__(self, page, server, notebook):
-        self.page, self.server, self.errors, self.foreign = page, server, [], []
+    def __init__(self, server, notebook):
+        self.server, self.errors = server, []
+        self.page, self.foreign = server.open_page("about:blank")
+        page = self.page
+        page.set_viewport_size({"width": 1280, "height": 1000})
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda sent: None if sent.url.startswith(LOCAL) else self.foreign.append(sent.url))
         page.goto(f"{server.url}/lab/tree/{notebook}?token={server.token}&reset")
         page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
         page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook", timeout=60_000)
@@ -124,6 +131,16 @@ class Page:
         trouble = self.page.locator(TROUBLE)
         assert trouble.count() == 0, trouble.first.inner_text()
         self.server.wait_until_idle(self.page)
+
+    def save(self):
+        self.page.keyboard.press("Escape")
+        self.page.keyboard.press("Control+s")
+        self.page.wait_for_timeout(2000)
+
+    def close(self):
+        """Close the page and end its kernel: there is memory for one."""
+        self.page.close()
+        self.server.end_kernels()
 
     def explorers(self):
         """The explorers on the page, as locators."""

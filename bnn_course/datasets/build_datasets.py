@@ -120,13 +120,19 @@ def read_back(path, arrays):
         raise OSError(f"{path.name} must hold the arrays it was given, got others in {', '.join(wrong)}: build again")
 
 
+def lines_of_others(sums, files):
+    """Return the lines of a SHA256SUMS, if there is one, that belong to other files than those named."""
+    lines = sums.read_text(encoding="ascii").splitlines(keepends=True) if sums.is_file() else []
+    return [line for line in lines if line.split()[-1] not in files]
+
+
 def write_all(out, files):
-    """Write every `{file name: arrays}` and their SHA256SUMS into the folder `out`: all of them, or none."""
+    """Write every `{file name: arrays}` and their lines of SHA256SUMS into the folder `out`: all of them, or none."""
     if not out.is_dir():
         raise NotADirectoryError(f"out must be an existing folder, got {out}: create it first")
     try:
         with tempfile.TemporaryDirectory(dir=out, prefix=".build-") as temporary:
-            sums = ""
+            sums = "".join(lines_of_others(out / "SHA256SUMS", files))
             for name, arrays in files.items():
                 path = Path(temporary) / name
                 write_npz(path, arrays)

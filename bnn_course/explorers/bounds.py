@@ -1,0 +1,343 @@
+"""A Normal q to move: evidence, ELBO and KL stand on one another, and the KL has two directions (lesson 03)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from ipywidgets import FloatSlider
+from scipy.optimize import minimize
+from scipy.special import log_ndtr, logsumexp
+
+from bnn_course import plots
+from bnn_course.explorers import Explorer
+
+WIDTH = 0.02
+THETA = WIDTH * (np.arange(3000) - 1499.5)  # middles of cells from -30 to 30, symmetric about zero
+NOISE, PRIOR_SD = 1.0, 2.0  # as in the lesson
+SHARES, SDS = np.array([0.65, 0.35]), np.array([0.6, 0.9])  # of the lesson's mixture
+MIDDLE = 0.25  # between its two centres
+
+
+def log_normal(at, mean, sd):
+    """Log density of a Normal distribution.
+
+    Parameters
+    ----------
+    at : array
+    mean, sd : float or array
+
+    Returns
+    -------
+    array
+    """
+    return -0.5 * ((at - mean) / sd) ** 2 - np.log(sd * np.sqrt(2 * np.pi))
+
+
+def integral(values):
+    """Integrate values on the grid `THETA`.
+
+    Parameters
+    ----------
+    values : array (cell,)
+
+    Returns
+    -------
+    float
+    """
+    return float(values.sum() * WIDTH)
+
+
+# Evidence, ELBO and KL ------------------------------------------------------------------------------------------------
+
+
+def log_joint(reading):
+    """Log of prior times likelihood when only the size of θ was measured, y = |θ| + noise (lesson 03).
+
+    Parameters
+    ----------
+    reading : float
+        The measurement y. The prior of θ is N(0, 2²), the noise N(0, 1).
+
+    Returns
+    -------
+    array (cell,)
+        On the grid `THETA`.
+    """
+    return log_normal(reading, np.abs(THETA), NOISE) + log_normal(THETA, 0, PRIOR_SD)
+
+
+def reading_log_evidence(reading):
+    """Log evidence of that measurement in closed form: the joint is two halves of Normal densities.
+
+    Parameters
+    ----------
+    reading : float
+
+    Returns
+    -------
+    float
+        In nats.
+    """
+    mean, sd = _half(reading)
+    return float(np.log(2) + log_normal(reading, 0, np.hypot(NOISE, PRIOR_SD)) + log_ndtr(mean / sd))
+
+
+def reading_log_posterior(reading):
+    """Log posterior of θ in closed form: a Normal density of |θ|, cut off at zero, and its mirror image.
+
+    Parameters
+    ----------
+    reading : float
+
+    Returns
+    -------
+    array (cell,)
+    """
+    mean, sd = _half(reading)
+    return log_normal(np.abs(THETA), mean, sd) - np.log(2) - log_ndtr(mean / sd)
+
+
+def _half(reading):
+    """Posterior mean and standard deviation if the sign were known and nothing were cut off."""
+    precision = 1 / NOISE**2 + 1 / PRIOR_SD**2
+    return reading / NOISE**2 / precision, precision**-0.5
+
+
+def elbo_and_kl(mean, sd, reading):
+    """ELBO, from the joint alone, and KL(q‖p), from the posterior alone, of q = N(mean, sd²) (lesson 03).
+
+    Parameters
+    ----------
+    mean, sd : float
+        sd > 0.
+    reading : float
+
+    Returns
+    -------
+    (float, float)
+        In nats.
+    """
+    if not sd > 0:
+        raise ValueError(f"sd must be above 0, got {sd}: move it up")
+    log_q = log_normal(THETA, mean, sd)
+    q = np.exp(log_q)
+    return integral(q * (log_joint(reading) - log_q)), integral(q * (log_q - reading_log_posterior(reading)))
+
+
+def draw_evidence(figure, *, mean, sd, reading):
+    """Draw q beside the posterior p, and the bars of its ELBO and KL up to the log evidence (lesson 03).
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Empty.
+    mean, sd : float
+        μ and σ of q, σ > 0.
+    reading : float
+        The measurement y of |θ|.
+
+    Returns
+    -------
+    str
+        ELBO, KL and their sum.
+    """
+    elbo, kl = elbo_and_kl(mean, sd, reading)
+    evidence = reading_log_evidence(reading)
+    left, right = figure.subplots(1, 2, width_ratios=[2.2, 1])
+    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.88, wspace=0.3)
+    _densities(left, reading_log_posterior(reading), {"q": (mean, sd, {"color": plots.BLUE, "linewidth": 2})})
+    left.set(ylim=(0, max(0.75, left.get_ylim()[1])))
+    floor = min(-6.0, elbo - 1)
+    right.bar(0, elbo - floor, bottom=floor, color=plots.BLUE, alpha=0.6, label="ELBO")
+    right.bar(0, kl, bottom=elbo, color=plots.VERMILLION, alpha=0.6, hatch="//", edgecolor="white", label="KL(q‖p)")
+    right.axhline(evidence, color=plots.BLACK, linestyle="--", label="ln p(D)")
+    right.set(ylabel="nats", xlim=(-0.9, 0.9), ylim=(floor, -0.5), xticks=[])
+    right.spines[["top", "right", "bottom"]].set_visible(False)
+    _legend(figure, left, right)
+    return f"ELBO {number(elbo, 3)} and KL {number(kl, 3)} nats; their sum ln p(D) = {number(elbo + kl, 3)}"
+
+
+def evidence():
+    """Return the explorer of a Normal q for a posterior that is none: ELBO and KL, and their sum.
+
+    Returns
+    -------
+    Explorer
+    """
+    return Explorer(
+        draw_evidence,
+        "Left, the posterior p over θ, shaded, symmetric about zero and mostly with two humps, and the bell curve of "
+        "q. Right, one column: the ELBO below, the KL on top of it, which ends at the dashed line of ln p(D).",
+        mean=FloatSlider(value=1, min=-3, max=3, step=0.1, description=r"mean $\mu$ of $q$"),
+        sd=FloatSlider(value=0.5, min=0.2, max=3, step=0.1, description=r"sd $\sigma$ of $q$"),
+        reading=FloatSlider(value=2.5, min=0, max=4, step=0.5, description="measured size $y$"),
+    )
+
+
+# Two directions -------------------------------------------------------------------------------------------------------
+
+
+def log_mixture(separation):
+    """Log density of the lesson's mixture of two Normals, its centres moved apart or together.
+
+    Parameters
+    ----------
+    separation : float
+        Distance of the centres, ≥ 0; 4.5 in the lesson.
+
+    Returns
+    -------
+    array (cell,)
+    """
+    if separation < 0:
+        raise ValueError(f"separation must be at least 0, got {separation}: move it up")
+    centres = MIDDLE + separation * np.array([-0.5, 0.5])
+    return logsumexp(log_normal(THETA[:, None], centres, SDS), b=SHARES, axis=1)
+
+
+def both_kls(mean, sd, log_p):
+    """KL(q‖p) and KL(p‖q) for q = N(mean, sd²), by quadrature (lesson 03).
+
+    Parameters
+    ----------
+    mean, sd : float
+        sd > 0.
+    log_p : array (cell,)
+
+    Returns
+    -------
+    (float, float)
+        In nats.
+    """
+    if not sd > 0:
+        raise ValueError(f"sd must be above 0, got {sd}: move it up")
+    log_q = log_normal(THETA, mean, sd)
+    return integral(np.exp(log_q) * (log_q - log_p)), integral(np.exp(log_p) * (log_p - log_q))
+
+
+@lru_cache(maxsize=64)
+def best_normals(separation):
+    """Mean and standard deviation of the Normals with the smallest KL(q‖p) and KL(p‖q).
+
+    The first is the best of three searches, started left, right and wide as in the lesson; the second has the mean and
+    the variance of p.
+
+    Parameters
+    ----------
+    separation : float
+
+    Returns
+    -------
+    ((float, float), (float, float))
+    """
+    log_p = log_mixture(separation)
+    near = slice(750, 2250, 2)  # θ from -15 to 15 in wider cells: enough for a q that is nearly right
+    theta, log_near = THETA[near], log_p[near]
+
+    def kl(parameters):
+        log_q = log_normal(theta, parameters[0], np.exp(parameters[1]))
+        return (np.exp(log_q) * (log_q - log_near)).sum() * 2 * WIDTH
+
+    starts = [(MIDDLE - separation / 2, -0.5), (MIDDLE + separation / 2, 0), (MIDDLE, 1)]
+    options = {"xatol": 1e-6, "fatol": 1e-10}
+    seeking = min((minimize(kl, start, method="Nelder-Mead", options=options) for start in starts), key=lambda r: r.fun)
+    mean = integral(np.exp(log_p) * THETA)
+    variance = integral(np.exp(log_p) * (THETA - mean) ** 2)
+    return (float(seeking.x[0]), float(np.exp(seeking.x[1]))), (mean, variance**0.5)
+
+
+def draw_directions(figure, *, mean, sd, separation):
+    """Draw q and the two best Normals beside a mixture p, and both KLs of q over the smallest possible (lesson 03).
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Empty.
+    mean, sd : float
+        μ and σ of q, σ > 0.
+    separation : float
+        Distance of the centres of p, ≥ 0.
+
+    Returns
+    -------
+    str
+        Both divergences and both minima.
+    """
+    separation = round(separation, 9)
+    log_p, best = log_mixture(separation), best_normals(separation)
+    now = both_kls(mean, sd, log_p)
+    least = [both_kls(*each, log_p)[place] for place, each in enumerate(best)]
+    left, right = figure.subplots(1, 2, width_ratios=[2.2, 1])
+    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.82, wspace=0.3)
+    styles = [{"color": plots.GREEN, "linestyle": "--"}, {"color": plots.ORANGE, "linestyle": "-."}]
+    names = ["KL(q‖p)", "KL(p‖q)"]
+    curves = {f"smallest {name}": (*each, style) for name, each, style in zip(names, best, styles, strict=True)}
+    _densities(left, log_p, curves | {"q": (mean, sd, {"color": plots.BLUE, "linewidth": 2})})
+    left.set(ylim=(0, max(0.75, left.get_ylim()[1])))
+    for place, (value, lowest, style) in enumerate(zip(now, least, styles, strict=True)):
+        right.bar(place, value, width=0.6, color=plots.BLUE, alpha=0.6)
+        right.hlines(lowest, place - 0.4, place + 0.4, linewidth=2.5, **style)
+    right.set(ylabel="nats", xticks=[0, 1], xticklabels=names, xlim=(-0.6, 1.6), ylim=(0, max(4, 1.05 * max(now))))
+    right.spines[["top", "right"]].set_visible(False)
+    _legend(figure, left)
+    parts = [
+        f"{name} {number(value)}, smallest {number(lowest)} at μ = {number(where[0])}, σ = {number(where[1])}"
+        for name, value, lowest, where in zip(names, now, least, best, strict=True)
+    ]
+    return "; ".join(parts)
+
+
+def directions():
+    """Return the explorer of both directions of the KL divergence on a mixture of two Normals.
+
+    Returns
+    -------
+    Explorer
+    """
+    separation = FloatSlider(value=4.5, min=0, max=7, step=0.5, description="distance of the modes")
+    for value in np.arange(separation.min, separation.max + separation.step / 2, separation.step):
+        best_normals(float(value))
+    return Explorer(
+        draw_directions,
+        "Left, a density p with two modes, shaded; the bell curve of q; dashed the Normal with the smallest KL(q‖p), on "
+        "one mode unless the modes are close; dash-dotted that with the smallest KL(p‖q), over both. Right, a bar for "
+        "each KL of q and a line at its smallest value.",
+        mean=FloatSlider(value=0.2, min=-5, max=5, step=0.1, description=r"mean $\mu$ of $q$"),
+        sd=FloatSlider(value=1.2, min=0.2, max=4, step=0.1, description=r"sd $\sigma$ of $q$"),
+        separation=separation,
+    )
+
+
+# Shared ---------------------------------------------------------------------------------------------------------------
+
+
+def _densities(ax, log_p, normals):
+    """The density p shaded, and Normal densities as lines."""
+    shown = np.abs(THETA) <= 7
+    ax.fill_between(THETA[shown], np.exp(log_p[shown]), color=plots.PALE, label="p")
+    for name, (mean, sd, style) in normals.items():
+        ax.plot(THETA[shown], np.exp(log_normal(THETA[shown], mean, sd)), label=name, **style)
+    ax.set(xlabel="θ", ylabel="density", xlim=(-7, 7))
+    ax.set_ylim(bottom=0)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _legend(figure, *axes):
+    handles, labels = np.hstack([np.array(ax.get_legend_handles_labels(), dtype=object) for ax in axes])
+    figure.legend(handles, labels, loc="upper center", ncol=min(len(labels), 5), frameon=False, fontsize=plots.SMALL)
+
+
+def number(value, digits=2):
+    """Write a number the same on every machine: ties are broken at the ninth digit, and zero has no sign.
+
+    Parameters
+    ----------
+    value : float
+    digits : int
+
+    Returns
+    -------
+    str
+    """
+    return f"{round(round(float(value), 9), digits) + 0.0:.{digits}f}"

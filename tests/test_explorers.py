@@ -1,0 +1,127 @@
+"""The mechanism of all explorers: controls, a drawing function, a picture and a line of numbers."""
+
+import base64
+import io
+
+import ipywidgets
+import matplotlib.image
+import numpy as np
+import pytest
+
+from bnn_course import explorers
+from bnn_course.explorers import Explorer, Pad, spoken
+
+
+def line_to(figure, height, shape):
+    """Draw a line that ends at `height`."""
+    if height > 0.9:
+        raise ValueError("height must be ≤ 0.9, got more: move it back")
+    figure.subplots().plot([0, 1], [0, height], linestyle=shape)
+    line_to.calls += 1
+    return f"The line ends at {height:.1f}"
+
+
+@pytest.fixture
+def explorer():
+    line_to.calls = 0
+    height = ipywidgets.FloatSlider(value=0.5, max=1, step=0.1, description=r"height $\theta_1$")
+    shape = ipywidgets.Dropdown(options=["-", ":"], description="shape")
+    return Explorer(line_to, "A line from zero", height=height, shape=shape)
+
+
+def pixels(png):
+    return matplotlib.image.imread(io.BytesIO(png))
+
+
+def test_a_move_draws_picture_and_line_once(explorer):
+    before, count, calls = explorer.picture.png, explorer.picture.count, line_to.calls
+    explorer.controls["height"].value = 0.7
+    assert explorer.picture.line == explorer.line == "The line ends at 0.7"
+    assert (explorer.picture.count, line_to.calls) == (count + 1, calls + 1)
+    assert (pixels(explorer.picture.png) != pixels(before)).any()
+
+
+def test_the_picture_has_the_announced_size(explorer):
+    assert pixels(explorer.picture.png).shape[:2] == (340, 600)
+
+
+def test_reset_puts_all_controls_back_and_draws_once(explorer):
+    start = explorer.picture.png
+    explorer.controls["height"].value = 0.7
+    explorer.controls["shape"].value = ":"
+    calls = line_to.calls
+    explorer.reset()
+    assert explorer.values == {"height": 0.5, "shape": "-"}
+    assert line_to.calls == calls + 1
+    assert explorer.picture.png == start
+
+
+def test_an_error_is_shown_and_the_controls_live_on(explorer):
+    before = explorer.picture.png
+    explorer.controls["height"].value = 1.0
+    assert explorer.picture.line == "Cannot draw this: ValueError: height must be ≤ 0.9, got more: move it back"
+    assert explorer.picture.png == before
+    explorer.controls["height"].value = 0.3
+    assert explorer.picture.line == "The line ends at 0.3"
+
+
+def test_an_error_at_the_start_is_raised():
+    with pytest.raises(ValueError, match="height must be"):
+        Explorer(line_to, "A line", height=ipywidgets.FloatSlider(value=1.0), shape=ipywidgets.Dropdown(options="-"))
+
+
+def test_without_a_kernel_there_are_a_picture_and_a_readable_line(explorer, monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr(explorers, "display", lambda data, raw: shown.append(data))
+    explorer._ipython_display_()
+    (data,) = shown
+    assert pixels(base64.b64decode(data["image/png"])).shape[:2] == (340, 600)
+    assert data["text/plain"] == "Explorer with the controls height theta 1, shape"
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert capsys.readouterr().out == "At the start: The line ends at 0.5\n"
+
+
+def test_formulas_in_labels_are_read_aloud():
+    assert spoken(r"prior sd $\tau$") == "prior sd tau"
+    assert spoken(r"$\mu_1$, mean of $q$") == "mu 1, mean of q"
+    assert spoken(r"rate $10^{-3}$") == "rate 10 -3"
+    assert spoken("plain") == "plain"
+
+
+def test_every_control_is_named_for_a_screen_reader(explorer):
+    assert explorer.picture.labels == ["height theta 1", "shape"]
+    assert explorer.picture.alt == "A line from zero"
+
+
+def test_a_play_button_moves_its_control_from_where_it_is():
+    step = ipywidgets.IntSlider(value=3, min=1, max=9, description="step")
+    explorer = Explorer(lambda figure, step: f"step {step}", "Steps", play="step", step=step)
+    assert (explorer.player.value, explorer.player.min, explorer.player.max) == (3, 1, 9)
+    explorer.player.playing = True
+    explorer.reset()
+    assert not explorer.player.playing
+
+
+def test_ink_and_value_of_a_pad_say_the_same():
+    pad = Pad(description="digit")
+    assert np.frombuffer(pad.value, np.uint8).sum() == 0 and base64.b64decode(pad.ink) == pad.value
+    ink = np.arange(784, dtype=np.uint8).tobytes()
+    pad.ink = base64.b64encode(ink).decode()  # what the browser sends
+    assert pad.value == ink
+    pad.value = bytes(784)
+    assert base64.b64decode(pad.ink) == bytes(784)
+
+
+def test_a_pad_is_a_control():
+    pad = Pad(value=bytes([255] * 784), description="digit")
+    explorer = Explorer(lambda figure, digit: f"ink {sum(digit)}", "Ink", digit=pad)
+    assert explorer.line == f"ink {255 * 784}"
+    pad.value = bytes(784)
+    assert explorer.line == "ink 0"
+    explorer.reset()
+    assert explorer.line == f"ink {255 * 784}"
+
+
+def test_the_front_end_asks_no_server():
+    words = ("http", "fetch(", "import ", "import(", "@import", "XMLHttpRequest", "WebSocket")
+    assert [word for word in words if word in explorers.FRONT_END] == []
