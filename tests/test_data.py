@@ -15,8 +15,10 @@ from sklearn.datasets import make_moons as sklearn_moons
 from bnn_course import data
 from bnn_course.datasets import build_datasets
 
-FILES = ("mnist.npz", "fashion_mnist.npz")
-LOADERS = {"mnist.npz": data.load_mnist, "fashion_mnist.npz": data.load_fashion_mnist}
+PICTURES = ("mnist.npz", "fashion_mnist.npz")
+POSTERIOR = "digit_posterior.npz"
+FILES = (*PICTURES, POSTERIOR)
+LOADERS = dict(zip(FILES, (data.load_mnist, data.load_fashion_mnist, data.load_digit_posterior), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +89,26 @@ def test_fashion_names_fit_the_pictures(fashion):
     assert max(width["Trouser"], width["Dress"]) < min(width["Sneaker"], width["Ankle boot"], width["Bag"])
 
 
+def test_the_posterior_has_the_shapes_of_the_network_of_lesson_09():
+    shapes = {"w1": (784, 128), "b1": (128,), "w2": (128, 128), "b2": (128,), "w3": (128, 10), "b3": (10,)}
+    for part in data.load_digit_posterior():
+        assert list(part) == list(shapes)
+        assert {name: value.shape for name, value in part.items()} == shapes
+        assert {value.dtype for value in part.values()} == {np.dtype(np.float32)}
+
+
+def test_the_posterior_knows_most_weights_but_not_those_of_pixels_without_ink():
+    sd = data.load_digit_posterior().sd
+    assert all(0 < value.min() and value.max() < 1.2 for value in sd.values())  # the prior's is 1
+    never_inked = (data.load_mnist().train_images == 0).all(axis=0).ravel()
+    assert never_inked.sum() > 50  # in the corners: nothing can be learned about their weights
+    assert np.abs(sd["w1"][never_inked] - 1).max() < 0.1 and np.median(sd["w1"][~never_inked]) < 0.9
+
+
 # Law: what ships is small, verified, and never a pickle ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, limit", [("mnist.npz", 12e6), ("fashion_mnist.npz", 1e6)])
+@pytest.mark.parametrize("name, limit", [("mnist.npz", 12e6), ("fashion_mnist.npz", 1e6), (POSTERIOR, 1e6)])
 def test_shipped_files_stay_small(name, limit):
     assert (data.FOLDER / name).stat().st_size <= limit
 
@@ -101,11 +119,12 @@ def test_every_shipped_file_has_a_checksum():
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_shipped_arrays_are_plain_bytes(name):
+def test_shipped_arrays_are_plain_bytes_or_half_precision(name):
     with zipfile.ZipFile(data.FOLDER / name) as archive:
         for entry in archive.namelist():
             with archive.open(entry) as stream:
-                assert b"'descr': '|u1'" in stream.read(128)
+                wanted = b"'descr': '<f2'" if name == POSTERIOR else b"'descr': '|u1'"
+                assert wanted in stream.read(128)
 
 
 def record(folder, name):
@@ -157,7 +176,8 @@ def test_a_damaged_file_is_named_with_both_checksums_and_the_remedy(folder, name
     message = str(error.value)
     assert message.startswith(name) and str(folder / name) in message
     assert hashlib.sha256(original).hexdigest() in message and hashlib.sha256(damaged).hexdigest() in message
-    assert f"git checkout -- bnn_course/datasets/{name}" in message and "build_datasets.py" in message
+    assert f"git checkout -- bnn_course/datasets/{name}" in message
+    assert ("benchmarks/digit_posterior.py" if name == POSTERIOR else "datasets/build_datasets.py") in message
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -473,7 +493,7 @@ def contents(folder):
 
 def test_what_is_built_can_be_loaded(sources, monkeypatch, capsys):
     build(sources)
-    assert set(contents(sources / "out")) == {*FILES, "SHA256SUMS"}
+    assert set(contents(sources / "out")) == {*PICTURES, "SHA256SUMS"}
     monkeypatch.setattr(data, "FOLDER", sources / "out")
     original = (sources / "mnist" / "t10k-images-idx3-ubyte").read_bytes()
     assert as_idx(data.load_mnist().test_images) == original
@@ -489,6 +509,17 @@ def test_a_repeated_build_gives_the_same_bytes_also_from_gzipped_sources(sources
         path.unlink()
     build(sources)
     assert contents(sources / "out") == before
+
+
+def test_a_build_keeps_the_checksum_of_files_that_it_does_not_build(sources):
+    sums = sources / "out" / "SHA256SUMS"
+    sums.write_text(f"0123  {POSTERIOR}\n4567  mnist.npz\n")
+    build(sources)
+    lines = sums.read_text().splitlines()
+    assert lines[0] == f"0123  {POSTERIOR}" and [line.split()[1] for line in lines] == [POSTERIOR, *PICTURES]
+    build_datasets.write_all(sources / "out", {POSTERIOR: {"mean_b3": np.zeros(10, np.float16)}})
+    assert [line.split()[1] for line in sums.read_text().splitlines()] == [*PICTURES, POSTERIOR]
+    assert sums.read_text().splitlines()[:2] == lines[1:]
 
 
 def test_only_the_first_fashion_pictures_are_kept(sources, monkeypatch):

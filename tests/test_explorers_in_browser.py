@@ -163,7 +163,7 @@ def test_a_lesson_runs_in_jupyterlab_and_its_explorers_move(name, open_lesson, s
 
 # --- the mechanism, with a drawing function that is slow and one that fails ---------------------
 
-SLOW = '''
+SLOW = """
 import time
 import ipywidgets
 from bnn_course.explorers import Explorer
@@ -178,7 +178,7 @@ def draw(figure, height, step):
 height = ipywidgets.IntSlider(value=0, max=40, description=r"height $\\theta$")
 step = ipywidgets.IntSlider(value=0, max=1000, description="step")
 Explorer(draw, "A line from zero", play="step", height=height, step=step)
-'''
+"""
 
 
 @pytest.fixture

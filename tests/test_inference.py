@@ -168,6 +168,27 @@ def test_the_step_is_traced_once_and_runs_without_python(monkeypatch):
     assert 1 <= len(calls) == few
 
 
+def test_a_second_fit_a_resumed_one_and_another_schedule_compile_nothing(monkeypatch):
+    compiled, called = [], []
+    original = inference._compiled_loop
+
+    def counted(density, kind):
+        run = original(density, kind)
+        compiled.append(run)
+        return lambda *arguments: (called.append(arguments[-1]), run(*arguments))[1]
+
+    monkeypatch.setattr(inference, "_compiled_loop", counted)
+    model = minibatch_model()[0]
+    first = fit(model, steps=1500)
+    assert sum(called) == 1500 and len(called) <= 10  # chunks of up to 512 steps: Python is not asked at every step
+    fit(model, steps=1600, random_seed=2, learning_rate=0.01, schedule="constant", start_sd=0.3)
+    half = fit(model, steps=3000, callback=lambda found: True, callback_every=700)
+    fit(model, steps=3000, resume=half)
+    assert first.step == 1500 and half.step == 700
+    (run,) = compiled
+    assert run._cache_size() == 1
+
+
 @pytest.mark.parametrize("place", ["notebook", "terminal", "file"])
 def test_progress_says_step_loss_and_time_left_where_somebody_can_see_it(place, monkeypatch, capsys):
     shown = []

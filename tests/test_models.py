@@ -143,6 +143,33 @@ def test_a_minibatch_weighs_as_the_full_data():
     assert np.mean(parts) == pytest.approx(inference.log_density(whole)(point), rel=1e-10)
 
 
+FAMILIES = [(prior, "fixed", False) for prior in models.PRIORS]
+FAMILIES += [
+    ("normal", hyperprior, centred) for hyperprior in list(models.HYPERPRIORS)[1:] for centred in (False, True)
+]
+
+
+@pytest.mark.parametrize(("prior", "hyperprior", "centred"), FAMILIES)
+def test_the_density_that_is_fitted_is_pymcs_own(prior, hyperprior, centred):
+    settings = {"hidden": (3,), "prior": prior, "hyperprior": hyperprior, "centred": centred}
+    model = models.bnn_model(X, LABELS["bernoulli"], **settings)
+    point = some_point(model)
+    theirs = float(model.compile_logp(mode="FAST_COMPILE")(point))
+    assert inference.log_density(model)(point) == pytest.approx(theirs, rel=1e-10)
+
+
+def test_the_density_of_a_horseshoe_is_pymcs_own():
+    with pm.Model() as model:
+        shrink = pm.HalfCauchy("tau", 0.1) * pm.HalfCauchy("lambda", 1, shape=2)
+        slab = pm.InverseGamma("slab", 2, 8)
+        width = pt.sqrt(slab * shrink**2 / (slab + shrink**2))
+        w = pm.Deterministic("w", width * pm.Normal("raw", 0, 1, shape=2))
+        pm.Bernoulli("y", logit_p=X @ w, observed=LABELS["bernoulli"])
+    point = some_point(model)
+    theirs = float(model.compile_logp(mode="FAST_COMPILE")(point))
+    assert inference.log_density(model)(point) == pytest.approx(theirs, rel=1e-10)
+
+
 def test_more_rows_than_eight_bits_can_count_are_fitted():
     X, y = RNG.normal(size=(200, 2)), RNG.integers(0, 3, 200)
     model = models.bnn_model(X, y, hidden=(3,), likelihood="categorical")

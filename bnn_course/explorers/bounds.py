@@ -148,7 +148,7 @@ def draw_evidence(figure, *, mean, sd, reading):
     figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.88, wspace=0.3)
     _densities(left, reading_log_posterior(reading), {"q": (mean, sd, {"color": plots.BLUE, "linewidth": 2})})
     left.set(ylim=(0, max(0.75, left.get_ylim()[1])))
-    floor = min(-6.0, elbo - 1)
+    floor = min(_floor(reading), elbo - 0.2)
     right.bar(0, elbo - floor, bottom=floor, color=plots.BLUE, alpha=0.6, label="ELBO")
     right.bar(0, kl, bottom=elbo, color=plots.VERMILLION, alpha=0.6, hatch="//", edgecolor="white", label="KL(q‖p)")
     right.axhline(evidence, color=plots.BLACK, linestyle="--", label="ln p(D)")
@@ -156,6 +156,12 @@ def draw_evidence(figure, *, mean, sd, reading):
     right.spines[["top", "right", "bottom"]].set_visible(False)
     _legend(figure, left, right)
     return f"ELBO {number(elbo, 3)} and KL {number(kl, 3)} nats; their sum ln p(D) = {number(elbo + kl, 3)}"
+
+
+@lru_cache(maxsize=16)
+def _floor(reading):
+    """Where the bars begin: below the ELBO of every q that the sliders reach, so that the axis stands still."""
+    return float(np.floor(min(elbo_and_kl(mean, sd, reading)[0] for mean in (0, 3) for sd in (0.2, 3)) - 0.2))
 
 
 def evidence():
@@ -269,11 +275,11 @@ def draw_directions(figure, *, mean, sd, separation):
     now = both_kls(mean, sd, log_p)
     least = [both_kls(*each, log_p)[place] for place, each in enumerate(best)]
     left, right = figure.subplots(1, 2, width_ratios=[2.2, 1])
-    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.82, wspace=0.3)
+    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.88, wspace=0.3)
     styles = [{"color": plots.GREEN, "linestyle": "--"}, {"color": plots.ORANGE, "linestyle": "-."}]
     names = ["KL(q‖p)", "KL(p‖q)"]
     curves = {f"smallest {name}": (*each, style) for name, each, style in zip(names, best, styles, strict=True)}
-    _densities(left, log_p, curves | {"q": (mean, sd, {"color": plots.BLUE, "linewidth": 2})})
+    _densities(left, log_p, {"q": (mean, sd, {"color": plots.BLUE, "linewidth": 2})} | curves)
     left.set(ylim=(0, max(0.75, left.get_ylim()[1])))
     for place, (value, lowest, style) in enumerate(zip(now, least, styles, strict=True)):
         right.bar(place, value, width=0.6, color=plots.BLUE, alpha=0.6)
@@ -300,9 +306,9 @@ def directions():
         best_normals(float(value))
     return Explorer(
         draw_directions,
-        "Left, a density p with two modes, shaded; the bell curve of q; dashed the Normal with the smallest KL(q‖p), on "
-        "one mode unless the modes are close; dash-dotted that with the smallest KL(p‖q), over both. Right, a bar for "
-        "each KL of q and a line at its smallest value.",
+        "Left, a density p with two modes, shaded; the bell curve of q; dashed the Normal with the smallest KL(q‖p), "
+        "on one mode unless the modes are close; dash-dotted that with the smallest KL(p‖q), over both. Right, a bar "
+        "for each KL of q and a line at its smallest value.",
         mean=FloatSlider(value=0.2, min=-5, max=5, step=0.1, description=r"mean $\mu$ of $q$"),
         sd=FloatSlider(value=1.2, min=0.2, max=4, step=0.1, description=r"sd $\sigma$ of $q$"),
         separation=separation,

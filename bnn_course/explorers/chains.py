@@ -29,6 +29,7 @@ IDLE = {
     "HMC": "",
     "NUTS": " Path length does not apply: NUTS finds its own.",
 }
+GRID = ("banana", "Gibbs")
 WAY = {"Metropolis": "proposal", "Gibbs": "sweep", "HMC": "leapfrog path", "NUTS": "tree, a colour for each doubling"}
 COST = {"Metropolis": "density evaluations", "Gibbs": "sweeps", "HMC": "gradients", "NUTS": "gradients"}
 
@@ -46,8 +47,10 @@ class Target(NamedTuple):
     conditionals : list of callables
         For `bnn_course.samplers.gibbs`.
     start : array (parameter,)
-    mean, sd : float
-        Exact moments of θ₁.
+    mean : array (parameter,)
+        Exact.
+    sd : float
+        Exact, of θ₁.
     box : array (parameter, [low, high])
         What is drawn.
     """
@@ -56,7 +59,7 @@ class Target(NamedTuple):
     gradient: callable
     conditionals: list
     start: np.ndarray
-    mean: float
+    mean: np.ndarray
     sd: float
     box: np.ndarray
 
@@ -86,7 +89,7 @@ def banana():
         return (theta[0] ** 2 - 1) / 2 + 0.5 * rng.normal()
 
     box = np.array([[-3.3, 3.3], [-2.3, 3.6]])
-    return Target(log_density, gradient, [first, second], np.array([2.3, 2.5]), 0.0, 1.0, box)
+    return Target(log_density, gradient, [first, second], np.array([2.3, 2.5]), np.zeros(2), 1.0, box)
 
 
 def correlated():
@@ -96,22 +99,26 @@ def correlated():
     -------
     Target
     """
-    x = np.linspace(0, 2, 20)
-    design = np.column_stack([np.ones(20), x])
-    precision, mean = design.T @ design + np.eye(2) / 4, np.array([0.5, 1.0])
-    covariance = np.linalg.inv(precision)
+    first, both, second = (
+        20 + 1 / 4,
+        20.0,
+        520 / 19 + 1 / 4,
+    )  # the precision: sums over x of 1, x and x², plus the prior
+    mean, covariance = np.array([0.5, 1.0]), np.linalg.inv([[first, both], [both, second]])
 
-    def gradient(theta):
-        return precision @ (mean - theta)
+    def gradient(theta):  # written out: a matrix product may differ in the last digit between machines
+        a, b = mean - theta
+        return np.array([first * a + both * b, both * a + second * b])
 
     def log_density(theta):
-        return (theta - mean) @ gradient(theta) / 2
+        a, b = mean - theta
+        return -(first * a**2 + 2 * both * a * b + second * b**2) / 2
 
     sd = np.sqrt(np.diag(covariance))
-    start = mean + np.linalg.cholesky(covariance) @ [2, 0]
+    start = np.round(mean + np.linalg.cholesky(covariance) @ [2, 0], 3)
     conditionals = samplers.gaussian_conditionals(mean, covariance)
     box = mean[:, None] + 3.3 * sd[:, None] * [-1, 1]
-    return Target(log_density, gradient, conditionals, start, 0.5, sd[0], box)
+    return Target(log_density, gradient, conditionals, start, mean, sd[0], box)
 
 
 def two_modes():
@@ -127,10 +134,11 @@ def two_modes():
     modes = np.array([1.8, 1.8])
 
     def log_density(theta):
-        return -theta @ theta / 2 + np.logaddexp(modes @ theta, -modes @ theta)
+        along = 1.8 * (theta[0] + theta[1])
+        return -(theta[0] ** 2 + theta[1] ** 2) / 2 + np.logaddexp(along, -along)
 
     def gradient(theta):
-        return modes * np.tanh(modes @ theta) - theta
+        return modes * np.tanh(1.8 * (theta[0] + theta[1])) - theta
 
     def conditional(i):
         def draw(theta, rng):
@@ -141,7 +149,7 @@ def two_modes():
 
     box = np.array([[-5.0, 5.0], [-5.0, 5.0]])
     conditionals = [conditional(0), conditional(1)]
-    return Target(log_density, gradient, conditionals, -modes, 0.0, np.sqrt(1 + 1.8**2), box)
+    return Target(log_density, gradient, conditionals, -modes, np.zeros(2), np.sqrt(1 + 1.8**2), box)
 
 
 TARGETS = {"banana": banana(), "correlated": correlated(), "two modes": two_modes()}
@@ -258,7 +266,7 @@ def effective_size(values):
     pairs = (rho / rho[0]).reshape(-1, 2).sum(axis=1)
     pairs = pairs[: np.argmax(np.append(pairs, -1) < 0)]
     span = 2 * np.minimum.accumulate(pairs).sum() - 1
-    return float(np.clip(n / max(span, 1 / n), 1, n * np.log10(n)))  # the upper end as in ArviZ
+    return float(np.clip(n / max(span, 1 / n), 1, max(1, n * np.log10(n))))  # the upper end as in ArviZ
 
 
 # Drawing --------------------------------------------------------------------------------------------------------------
@@ -278,7 +286,7 @@ def _landscape(ax, name):
     ax.set(xlim=TARGETS[name].box[0], ylim=TARGETS[name].box[1], xlabel="θ₁", ylabel="θ₂")
 
 
-def _verdict(sampler, stays, move):
+def _verdict(sampler, stays, move, box):
     """What became of the last move, in words."""
     if sampler == "Gibbs":
         return "a sweep is always accepted"
@@ -289,7 +297,8 @@ def _verdict(sampler, stays, move):
     steps = f"{move.evaluations} step" + "s" * (move.evaluations > 1)
     proposal = "proposal" if sampler == "Metropolis" else f"path of {steps}"
     word = "diverged, rejected" if move.divergent else "rejected" if stays else "accepted"
-    return f"{proposal} {word} (probability {move.acceptance:.2f})"
+    far = "" if np.all((move.way[-1] > box[:, 0]) & (move.way[-1] < box[:, 1])) else ", off the map,"
+    return f"{proposal}{far} {word} (probability {move.acceptance:.2f})"
 
 
 def _draw_way(ax, sampler, old, stays, move):
@@ -299,9 +308,8 @@ def _draw_way(ax, sampler, old, stays, move):
         for n in range(len(way).bit_length()):
             colour, marker = CYCLE[n % len(CYCLE)], MARKERS[n % len(MARKERS)]
             part = way[2**n - 1 : 2 ** (n + 1) - 1]
-            ax.plot(
-                *part.T, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.4, gid="way"
-            )
+            edge = {"markeredgecolor": "white", "markeredgewidth": 0.4}
+            ax.plot(*part.T, marker, color=colour, markersize=5, **edge, gid="way")
     else:
         path = np.vstack([old, way])
         ax.plot(*path.T, ".-", color=ORANGE, markersize=4, linewidth=1.2, gid="way")
@@ -312,24 +320,23 @@ def _draw_way(ax, sampler, old, stays, move):
 
 
 def _legend(figure, sampler):
-    tree = sampler == "NUTS"
+    tree = {"marker": "^", "color": VERMILLION}
     entries = {
-        "chain so far": {"marker": "o", "color": SKY, "markerfacecolor": BLUE, "markersize": 3},
-        WAY[sampler]: {"marker": "^", "color": VERMILLION, "linestyle": ""}
-        if tree
-        else {"marker": ".", "color": ORANGE},
-        "start of the move": {"marker": "x", "color": BLACK, "linestyle": ""},
-        "draw": {"marker": "*", "color": BLACK, "linestyle": "", "markersize": 8},
+        "chain so far": {"marker": "o", "color": SKY, "markerfacecolor": BLUE, "markersize": 3, "linestyle": "-"},
+        WAY[sampler]: tree if sampler == "NUTS" else {"marker": ".", "color": ORANGE, "linestyle": "-"},
+        "start of the move": {"marker": "x", "color": BLACK},
+        "draw": {"marker": "*", "color": BLACK, "markersize": 8},
     }
     if sampler in ("Metropolis", "HMC"):
-        entries["rejected"] = {"marker": "X", "color": VERMILLION, "linestyle": ""}
-    handles = [Line2D([], [], label=label, **style) for label, style in entries.items()]
+        entries["rejected"] = {"marker": "X", "color": VERMILLION}
+    handles = [Line2D([], [], label=label, **({"linestyle": ""} | style)) for label, style in entries.items()]
     figure.legend(handles=handles, loc="lower center", ncols=5, fontsize=SMALL, frameon=False, columnspacing=1.2)
 
 
 def _draw_trace(ax, target, first):
-    ax.axhspan(target.mean - 2 * target.sd, target.mean + 2 * target.sd, color=PALE, alpha=0.6, linewidth=0)
-    ax.axhline(target.mean, color=GREY, linestyle="--", linewidth=1)
+    middle, half = target.mean[0], 2 * target.sd
+    ax.axhspan(middle - half, middle + half, color=PALE, alpha=0.6, linewidth=0)
+    ax.axhline(middle, color=GREY, linestyle="--", linewidth=1)
     ax.plot(first, color=BLUE, linewidth=0.9, gid="trace")
     ax.plot(len(first) - 1, first[-1], "*", color=BLACK, markersize=8, clip_on=False)
     ax.set(xlim=(-3, DRAWS + 3), ylim=target.box[0], xlabel="draw", ylabel="θ₁")
@@ -356,7 +363,8 @@ def draw_chain(figure, target, sampler, step, n_steps, draws):
     Returns
     -------
     str
-        What became of the last move, acceptance, cost, ESS (the smaller of both components) and the mean of θ₁.
+        What became of the last move, acceptance, cost, the mean of θ₁, and ESS, the smallest of components and of their
+        squares.
     """
     made, exact = moves(target, sampler, step, n_steps, draws), TARGETS[target]
     chain = np.array([exact.start, *(move.theta for move in made)])
@@ -368,20 +376,22 @@ def draw_chain(figure, target, sampler, step, n_steps, draws):
     plane.plot(*chain.T, "o", color=BLUE, markersize=2.5, alpha=0.6, gid="chain")
     stays = np.array_equal(chain[-2], chain[-1])
     _draw_way(plane, sampler, chain[-2], stays, made[-1])
-    verdict = _verdict(sampler, stays, made[-1])
+    verdict = _verdict(sampler, stays, made[-1], exact.box)
     plane.text(0, 1.02, verdict, transform=plane.transAxes, fontsize=SMALL, color=VERMILLION if stays else BLUE)
     _draw_trace(trace, exact, chain[:, 0])
     _legend(figure, sampler)
-    return _line(sampler, exact, verdict, chain[1:], made)
+    grid = " θ₁ given θ₂ has no closed form: it is drawn from a fine grid." if (target, sampler) == GRID else ""
+    return (_line(sampler, exact, verdict, chain[1:], made) + grid).replace(" -", " −")
 
 
 def _line(sampler, exact, verdict, chain, made):
     n, acceptance = len(made), np.mean([move.acceptance for move in made])
-    ess = f"{min(effective_size(part) for part in chain.T):.0f} of {n}" if n >= 10 else "not known before draw 10"
+    parts = np.column_stack([chain, (chain - exact.mean) ** 2])  # squares, too, as in the lesson
+    ess = f"{min(effective_size(part) for part in parts.T):.0f} of {n}" if n >= 10 else "not known before draw 10"
     return (
         f"Draw {n}: {verdict}. So far: acceptance {acceptance:.2f}, {COST[sampler]} "
         f"{sum(move.evaluations for move in made)}, ESS {ess}, mean of θ₁ {round(chain[:, 0].mean(), 2) + 0.0:.2f} "
-        f"(exact {exact.mean:.2f}).{IDLE[sampler]}"
+        f"(exact {exact.mean[0]:.2f}).{IDLE[sampler]}"
     )
 
 
@@ -404,7 +414,7 @@ def chain():
             description="target",
         ),
         sampler=Dropdown(options=SAMPLERS, value="HMC", description="sampler"),
-        step=SelectionSlider(options=[(f"{h:g}", h) for h in STEPS], value=0.2, description="step size $h$"),
+        step=SelectionSlider(options=[(f"{h:g}", h) for h in STEPS], value=0.3, description="step size $h$"),
         n_steps=IntSlider(20, 1, 40, description="path length, at most"),
         draws=IntSlider(24, 1, DRAWS, description="draws"),
     )

@@ -137,13 +137,13 @@ def draw_rejecting(figure, percent, score):
     kept = len(order) - round(len(order) * percent / 100)
     wrong = (answers != labels)[order]
     just = order[kept : kept + 10]
-    _draw_risks(figure.add_axes([0.13, 0.42, 0.81, 0.55]), score, kept / len(order), wrong[:kept].mean())
+    _draw_risks(figure.add_axes([0.145, 0.42, 0.8, 0.55]), score, kept / len(order), wrong[:kept].mean())
     _draw_row(figure.add_axes([0.02, 0.09, 0.96, 0.18]), images[just], labels[just], answers[just])
     unit = " nats" if score in SCORES[:2] else ""
     return (
         f"Rejected: {percent:.1f} % of {len(order):,} digits, {score} at least {scores[score][just[0]]:.2g}{unit}; "
-        f"{100 * wrong[kept:].mean():.0f} % of them would be wrong. Kept: {100 - 100 * wrong[:kept].mean():.2f} % right, "
-        f"{wrong[:kept].sum()} errors left of {wrong.sum()}."
+        f"{100 * wrong[kept:].mean():.0f} % of them would be wrong. "
+        f"Kept: {100 - 100 * wrong[:kept].mean():.2f} % right, {wrong[:kept].sum()} errors left of {wrong.sum()}."
     )
 
 
@@ -157,18 +157,18 @@ def _draw_risks(ax, score, coverage, risk):
     ax.plot(coverage, risk, "o", color=plots.VERMILLION, markersize=8, zorder=4, clip_on=False)
     ax.axvspan(coverage, 1, color=plots.PALE, alpha=0.6, linewidth=0)
     ax.text(0.695, 0.0192, f"blue: {score}\ngrey: the other scores", fontsize=9, va="top")
-    ax.set(xlim=(0.69, 1), ylim=(0, 0.02), xlabel="coverage: share kept (grey band: rejected)", ylabel="risk")
+    ax.set(xlim=(0.69, 1), xlabel="coverage: share kept (grey band: rejected)")
+    ax.set(ylim=(0, 0.02), yticks=[0, 0.005, 0.01, 0.015, 0.02], ylabel="risk")
 
 
 def _draw_row(ax, images, labels, answers):
     """Pictures side by side in one image, with the network's answer under each."""
     row = np.concatenate([np.pad(image, 2) for image in images], axis=1)
     plots.picture(ax, row)
-    ax.spines[:].set_visible(False)
-    ax.set_xticks(32 * np.arange(len(images)) + 15.5, [f"says {a}\nis {b}" for a, b in zip(answers, labels, strict=True)])
-    ax.tick_params(length=0, pad=0, labelsize=plots.SMALL)
-    for text, right in zip(ax.get_xticklabels(), answers == labels, strict=True):
-        text.set(color=plots.BLUE if right else plots.VERMILLION, fontweight="normal" if right else "bold")
+    ax.set_axis_off()
+    for place, (answer, label) in enumerate(zip(answers, labels, strict=True)):
+        style = {"color": plots.BLUE} if answer == label else {"color": plots.VERMILLION, "fontweight": "bold"}
+        ax.text(32 * place + 16, 32, f"says {answer}\nis {label}", ha="center", va="top", fontsize=plots.SMALL, **style)
 
 
 def rejecting():
@@ -219,16 +219,22 @@ def draw_turning(figure, digit, angle):
     """
     pictures, draws, entropy = _turned(one_of(digit, "digit", tuple(DIGITS)))
     place = ANGLES.index(one_of(angle, "angle", ANGLES))
-    plots.picture(figure.add_axes([0.06, 0.57, 0.26, 0.41]), pictures[place])
+    _draw_picture(figure.add_axes([0.06, 0.57, 0.26, 0.41]), pictures[place])
     _draw_answer(figure.add_axes([0.42, 0.58, 0.56, 0.39]), draws[:, place], true=int(digit))
     below = figure.add_axes([0.1, 0.13, 0.88, 0.34])
     below.plot(ANGLES, entropy.total, "-", color=plots.BLUE, label="total")
     below.plot(ANGLES, entropy.epistemic, "--", color=plots.VERMILLION, label="mutual information")
     below.axvline(angle, color=plots.DARK, linewidth=1.2)
     below.plot([angle, angle], [entropy.total[place], entropy.epistemic[place]], "o", color=plots.DARK, zorder=3)
-    below.set(xlim=(-6, 366), ylim=(0, 2.3), xticks=range(0, 361, 45), xlabel="angle (degrees)", ylabel="entropy (nats)")
+    below.set(xlim=(-6, 366), xticks=range(0, 361, 90), xlabel="angle (degrees)")
+    below.set(ylim=(0, 2.3), yticks=[0, 1, 2], ylabel="entropy (nats)")
     below.legend(loc="upper right", frameon=False, ncols=2, fontsize=8)
     return f"A {digit} turned by {angle}°: {_says(draws[:, place])}. {_entropies(entropy, place)}."
+
+
+def _draw_picture(ax, picture):
+    plots.picture(ax, picture)
+    ax.spines[:].set_visible(True)
 
 
 def _draw_answer(ax, draws, true=None):
@@ -238,9 +244,7 @@ def _draw_answer(ax, draws, true=None):
 
 
 def _entropies(entropy, place):
-    return (
-        f"Total entropy {entropy.total[place]:.2f} nats, of which mutual information {entropy.epistemic[place]:.2f}"
-    )
+    return f"Total entropy {entropy.total[place]:.2f} nats, of which mutual information {entropy.epistemic[place]:.2f}"
 
 
 def turning():
@@ -325,7 +329,7 @@ def draw_drawing(figure, ink):
     draws = probabilities(_networks(), picture[None])
     entropy = uncertainty.decompose_entropy(draws)
     left = figure.add_axes([0.04, 0.41, 0.3, 0.5])
-    plots.picture(left, picture)
+    _draw_picture(left, picture)
     left.text(13.5, -1.5, "what the network sees", ha="center", fontsize=9)
     _draw_answer(figure.add_axes([0.42, 0.41, 0.56, 0.53]), draws[:, 0])
     _draw_parts(figure.add_axes([0.04, 0.15, 0.94, 0.07]), entropy.aleatoric[0], entropy.epistemic[0])
@@ -348,6 +352,7 @@ def _draw_parts(ax, aleatoric, epistemic):
     ax.barh(0, aleatoric, color=plots.SKY, label="aleatoric")
     style = {"color": plots.VERMILLION, "hatch": "////", "edgecolor": "white", "linewidth": 0}
     ax.barh(0, epistemic, left=aleatoric, label="mutual information", **style)
+    ax.spines[:].set_visible(True)
     ax.set(xlim=(0, np.log(10)), yticks=[], xlabel="total entropy (nats); the right end is pure guessing")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 0.9), frameon=False, ncols=2, fontsize=8, borderaxespad=0.2)
 
@@ -361,8 +366,8 @@ def drawing():
     """
     return Explorer(
         draw_drawing,
-        "A letter K as the network sees it, its class probabilities spread over several digits with long whiskers, and a "
-        "bar of total entropy.",
+        "A letter K as the network sees it, its class probabilities spread over several digits with long whiskers, and "
+        "a bar of total entropy in its two parts.",
         size=(6, 3),
         ink=Pad(description="draw here"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import cache, partial
 
 import numpy as np
 from ipywidgets import Dropdown, IntSlider, SelectionSlider
@@ -19,9 +19,10 @@ DRAWS, SHOWN, UNITS, DEPTH = 30, 8, 100, 3
 FAMILIES = ("Normal", "Laplace", "Student-t", "Cauchy")
 ACTIVATIONS = {"tanh": np.tanh, "ReLU": partial(np.maximum, 0)}
 LINE = np.linspace(-3, 3, 201)
+POWERS = (-4, 11)  # of ten, between which the axis of sizes goes; what is beyond stands at its end
 
 
-@lru_cache(maxsize=None)
+@cache
 def standard_weights(family):
     """Draw the weights of networks with one input from a prior of scale one (lesson 06).
 
@@ -115,22 +116,21 @@ def draw_priors(figure, family, scale, width, depth, activation):
     size = np.ptp(functions, axis=1)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
     figure.subplots_adjust(left=0.08, right=0.97, bottom=0.13, top=0.98, wspace=0.08)
-    for k, (f, colour) in enumerate(zip(functions[:SHOWN], plots.CYCLE + plots.CYCLE)):
-        place = (f - f.min()) / max(size[k], 1e-12)
+    for k, f in enumerate(functions[:SHOWN]):
+        colour, place = plots.CYCLE[k % 7], (f - f.min()) / (size[k] or 1)
         left.plot(LINE, k + 0.1 + 0.8 * place, color=colour, linewidth=1.3)
-        right.plot(size[k], k + 0.5, plots.MARKERS[k % 7], color=colour, markersize=6)
-    left.set(xlabel="input x", ylabel="draw; f(x) on its own range", xlim=(-3, 3), ylim=(SHOWN, 0))
-    left.set_yticks(np.arange(SHOWN) + 0.5, range(1, SHOWN + 1))
-    left.tick_params(axis="y", length=0)
-    right.tick_params(axis="y", length=0)
+        right.plot(np.clip(np.log10(size[k] or 1e-300), *POWERS), k + 0.5, plots.MARKERS[k % 7], color=colour)
+    left.set(xlabel="input x", ylabel="eight draws of f(x), each on its own range")
+    left.set(xlim=(-3, 3), ylim=(SHOWN, 0), xticks=[-3, 0, 3], yticks=[])
+    right.set(xlabel="size of f (its range)", xlim=np.add(POWERS, (-0.5, 0.5)))
+    right.set_xticks([-3, 0, 4, 8], ["0.001", "1", "10⁴", "10⁸"])
     right.grid(axis="x", color=plots.PALE, linewidth=0.6)
-    right.set(xlabel="range of f", xscale="log", xlim=(1e-2, 1e6), xticks=[1e-2, 1, 1e2, 1e4, 1e6])
-    right.minorticks_off()
     half, at_one = np.median(half_of_the_way(functions)), functions[:, np.searchsorted(LINE, 1 - 1e-9)]
     low, high = np.quantile(at_one, [0.25, 0.75])
     return (
         f"{family} weights of scale {scale:g}, {depth} × {width} {activation} units: half of a function's ups and downs"
-        f" happen on {half:.0%} of the axis (median of {DRAWS} draws); the middle half of f(1) is {high - low:.2g} wide"
+        f" happen on {100 * half:.0f} % of the axis (median of {DRAWS} draws); the middle half of f(1) spans"
+        f" {high - low:.2g}"
     )
 
 
@@ -150,7 +150,7 @@ def priors():
         size=(6, 4),
         family=Dropdown(options=FAMILIES, value="Normal", description="prior family"),
         scale=SelectionSlider(options=[0.3, 1, 3, 10], value=3, description=r"prior scale $s$"),
-        width=SelectionSlider(options=[2, 5, 10, 20, 50, 100], value=50, description=r"hidden units $K$"),
+        width=SelectionSlider(options=[5, 10, 20, 50, 100], value=50, description=r"hidden units $K$"),
         depth=IntSlider(value=1, min=1, max=DEPTH, description="hidden layers"),
         activation=Dropdown(options=list(ACTIVATIONS), value="tanh", description="activation"),
     )
@@ -162,7 +162,7 @@ POINTS = 60
 LAYOUTS = {"two groups": (-2.5, -1, 1, 2.5), "everywhere": (-4.5, 0, 0, 4.5), "left half": (-4.5, -2.25, -2.25, 0)}
 PLACES = (-1.5, 0, 3.5)  # where the line of numbers looks
 AXIS = np.linspace(-4.5, 4.5, 181)
-OUTPUT_SD = 1.5
+OUTPUT_SD = 2
 
 
 def truth(x):
@@ -180,7 +180,7 @@ def truth(x):
 
 
 def features(x):
-    """Compute the forty tanh units of a hidden layer that was drawn once and stays, and a constant.
+    """Compute the hundred tanh units of a hidden layer that was drawn once and stays, and a constant.
 
     Parameters
     ----------
@@ -188,15 +188,15 @@ def features(x):
 
     Returns
     -------
-    array (point, 41)
-        Their weighted sum is the network; weights of sd 1.5 give it a prior sd near 1.5 everywhere.
+    array (point, 101)
+        Divided by the root of their number, as in lesson 06.
     """
     rng = np.random.default_rng(SEED)
-    slope, centre = rng.normal(0, 1.5, 40), rng.uniform(-6, 6, 40)
-    return np.column_stack([np.tanh(slope * (np.asarray(x)[:, None] - centre)), np.full(len(x), 1.0)]) / np.sqrt(41)
+    slope, centre = rng.normal(0, 3, UNITS), rng.uniform(-5, 5, UNITS)
+    return np.column_stack([np.tanh(slope * (np.asarray(x)[:, None] - centre)), np.ones(len(x))]) / np.sqrt(UNITS)
 
 
-@lru_cache(maxsize=None)
+@cache
 def observations(layout):
     """Return where the points lie, and noise of sd one for each: adding points leaves the earlier ones in place.
 
@@ -231,7 +231,7 @@ def predictive(x, y, noise_sd, at):
     -------
     mean, epistemic_sd : arrays (point,)
     """
-    posterior = exact.regression_posterior(features(x), y, noise_sd=noise_sd, prior_sd=OUTPUT_SD * np.sqrt(41))
+    posterior = exact.regression_posterior(features(x), y, noise_sd=noise_sd, prior_sd=OUTPUT_SD)
     phi = features(at)
     return phi @ posterior.mean, np.sqrt(np.einsum("pi,ij,pj->p", phi, posterior.covariance, phi))
 
@@ -265,23 +265,23 @@ def draw_band(figure, points, noise_sd, layout):
     upper.fill_between(
         AXIS, mean - 2 * epistemic, mean + 2 * epistemic, color=plots.SKY, linewidth=0, label="± 2 epistemic sd"
     )
-    upper.plot(AXIS, mean, color=plots.BLUE, label="mean")
+    upper.plot(AXIS, mean, color=plots.BLUE)
     upper.plot(AXIS, truth(AXIS), color=plots.BLACK, linestyle=":", label="truth")
-    upper.plot(x, y, "o", color=plots.VERMILLION, markersize=4, label="points")
-    upper.set(ylabel="y", xlim=AXIS[[0, -1]], ylim=(-5, 6.5))
-    upper.legend(ncols=5, loc="upper center", frameon=False, fontsize=8, columnspacing=1.2, handlelength=1.5)
+    upper.plot(x, y, "o", color=plots.VERMILLION, markersize=4)
+    upper.set(ylabel="y", xlim=AXIS[[0, -1]], ylim=(-4.5, 5.5), yticks=[-4, 0, 4])
+    upper.legend(ncols=3, loc="upper center", frameon=False, fontsize=8, columnspacing=1.2, handlelength=1.5)
     for sd, name, colour, style in (
         (total, "total", plots.BLACK, "-"),
         (np.full(len(AXIS), noise_sd), "aleatoric", plots.VERMILLION, "--"),
         (epistemic, "epistemic", plots.BLUE, "-."),
     ):
         lower.plot(AXIS, sd, color=colour, linestyle=style, label=name)
-    lower.set(xlabel="input x", ylabel="sd", ylim=(0, 2.4))
+    lower.set(xlabel="input x", ylabel="sd", ylim=(0, 2.4), xticks=[-4, -2, 0, 2, 4], yticks=[0, 1, 2])
     lower.legend(ncols=3, loc="upper center", frameon=False, fontsize=8)
     there = predictive(x, y, noise_sd, np.array(PLACES))[1]
     parts = "; ".join(
         f"at x = {place:g} epistemic sd {sd:.2f}, total {np.hypot(sd, noise_sd):.2f}"
-        for place, sd in zip(PLACES, there)
+        for place, sd in zip(PLACES, there, strict=True)
     )
     return f"{points} points, aleatoric sd {noise_sd:g} everywhere; {parts}".replace("= -", "= −")
 

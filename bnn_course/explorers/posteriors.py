@@ -50,7 +50,9 @@ def draw_coin(figure, *, a_1, a_0, n_1, n_0):
     ax = _axes(figure, THETA, [_beta_density(each) for each in (prior, likelihood, posterior)], low, high, top, mean)
     ax.set(xlabel="θ, probability of heads", xlim=(0, 1), ylim=(0, max(4.2, ax.get_ylim()[1])))
     best = "MAP: every θ is as high as the others" if top is None else f"MAP {number(top, 3)}"
-    return f"{best}; mean {number(mean, 3)}; with probability 90 % θ lies between {number(low, 3)} and {number(high, 3)}"
+    return (
+        f"{best}; mean {number(mean, 3)}; with probability 90 % θ lies between {number(low, 3)} and {number(high, 3)}"
+    )
 
 
 def coin():
@@ -159,7 +161,7 @@ def _axes(figure, at, densities, low, high, top, mean):
 
 PULL = 10.0  # N / σ², with inputs of variance one
 FIRST = 1.5  # least squares, first weight
-PRIOR_SDS = np.geomspace(0.03, 3, 81)
+PRIOR_SDS = np.geomspace(0.02, 3, 81)
 
 
 def penalty_map(fit, precision, prior_sd, laplace, *, sweeps=200):
@@ -248,7 +250,9 @@ def draw_penalty(figure, *, laplace, prior_sd, second, correlation):
     _plane(left, fit, precision, best, prior_sd, laplace)
     _path(right, second, correlation, laplace, prior_sd, best)
     figure.legend(*left.get_legend_handles_labels(), loc="upper center", ncol=4, frameon=False, fontsize=plots.SMALL)
-    kind = {0: "Normal prior (ridge)", 1: "Laplace prior (lasso)"}.get(laplace, f"{laplace:.0%} Laplace".replace("%", " %"))
+    kind = {0: "Normal prior (ridge)", 1: "Laplace prior (lasso)"}.get(
+        laplace, f"{laplace:.0%} Laplace".replace("%", " %")
+    )
     words = [f"w{j} = {'0 exactly' if weight == 0 else number(weight)}" for j, weight in zip("₁₂", best, strict=True)]
     return f"{kind}, s = {prior_sd:g}: MAP {', '.join(words)}; least squares {number(FIRST)} and {number(second)}"
 
@@ -267,7 +271,9 @@ def penalty():
         "prior.",
         laplace=FloatSlider(value=1, min=0, max=1, step=0.1, description=r"share of Laplace $\ell$"),
         prior_sd=SelectionSlider(
-            value=0.2, options=scale(0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 2), description="prior scale $s$"
+            value=0.2,
+            options=scale(0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 2),
+            description="prior scale $s$",
         ),
         second=FloatSlider(value=0.5, min=-1.5, max=1.5, step=0.1, description="least squares, $w_2$"),
         correlation=FloatSlider(value=0, min=-0.9, max=0.9, step=0.1, description="correlation of inputs"),
@@ -293,7 +299,7 @@ def _plane(ax, fit, precision, best, prior_sd, laplace):
         ax.plot(*contour, "--", color=plots.ORANGE, **thick)
     ax.plot(*fit, "o", color=plots.BLUE, markersize=5, label="least squares")
     ax.plot(*best, "*", color=plots.VERMILLION, markersize=13, markeredgecolor="white", zorder=4, label="MAP")
-    ax.set(xlabel="$w_1$", ylabel="$w_2$", xlim=(-1.2, 2.4), ylim=(-1.8, 1.8), aspect="equal")
+    ax.set(xlabel="$w_1$", ylabel="$w_2$", xlim=(-1.2, 2.4), ylim=(-2.04, 2.04), aspect="equal")
     ax.set(xticks=[-1, 0, 1, 2], yticks=[-1, 0, 1])
     ax.yaxis.labelpad = 0
 
@@ -322,13 +328,20 @@ def _path(ax, second, correlation, laplace, prior_sd, best):
     path = _path_weights(round(second, 9), round(correlation, 9), laplace)
     for j, (colour, above) in enumerate([(plots.GREEN, 4), (plots.PURPLE, -12)]):
         ax.plot(PRIOR_SDS, path[:, j], plots.LINES[j], color=colour)
-        ax.plot(prior_sd, best[j], plots.MARKERS[j], color=colour, markersize=6, zorder=3)
+        ax.plot(prior_sd, best[j], plots.MARKERS[j], color=colour, markersize=6, clip_on=False, zorder=3)
         end = {"xy": (PRIOR_SDS[-1], path[-1, j]), "xytext": (-3, above), "textcoords": "offset points"}
         ax.annotate(f"$w_{j + 1}$", **end, color=colour, ha="right")
     ax.axvline(prior_sd, color=plots.PALE, linewidth=0.8, zorder=0)
     ax.axhline(0, color=plots.PALE, linewidth=0.8, zorder=0)
-    ax.set(xscale="log", xlabel="prior scale $s$", ylabel="MAP weight", xlim=(0.03, 3), ylim=(-1.8, 1.95), yticks=[-1, 0, 1])
-    ax.set_xticks([0.03, 0.1, 0.3, 1, 3], ["0.03", "0.1", "0.3", "1", "3"])
+    ax.set(
+        xscale="log",
+        xlabel="prior scale $s$",
+        ylabel="MAP weight",
+        xlim=(0.02, 3),
+        ylim=(-2.04, 2.04),
+        yticks=[-1, 0, 1],
+    )
+    ax.set_xticks([0.02, 0.1, 0.5, 3], ["0.02", "0.1", "0.5", "3"])
     ax.minorticks_off()
     ax.yaxis.labelpad = 0
     ax.spines[["top", "right"]].set_visible(False)

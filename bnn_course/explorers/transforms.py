@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 from ipywidgets import Dropdown, FloatSlider, IntSlider, SelectionSlider
-from scipy import integrate, special, stats
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from scipy import integrate, optimize, special, stats
 
 from bnn_course import variational
 from bnn_course._checks import one_of, positive_integer, real_number
@@ -82,6 +84,7 @@ def on_the_line(transform, a, b, zeta):
     return without * np.exp(chosen.log_jacobian(zeta)), without
 
 
+@lru_cache(maxsize=256)
 def masses(transform, a, b, low=-60.0, high=60.0):
     """Return the areas under both curves of `on_the_line` between `low` and `high`, by the trapezoidal rule.
 
@@ -125,7 +128,7 @@ def draw_jacobian(figure, transform, a, b, place):
     chosen = TRANSFORMS[one_of(transform, "transform", tuple(TRANSFORMS))]
     density, strip = chosen.density(a, b), (place - STRIP / 2, place + STRIP / 2)
     left, right = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.08, right=0.985, bottom=0.26, top=0.96, wspace=0.2)
+    figure.subplots_adjust(left=0.1, right=0.985, bottom=0.26, top=0.96, wspace=0.22)
     theta = np.linspace(0, 1 if transform == "logit" else density.ppf(0.999), 301)
     zeta = np.linspace(*chosen.ends, 301)
     curves = on_the_line(transform, a, b, zeta)
@@ -140,6 +143,7 @@ def draw_jacobian(figure, transform, a, b, place):
     for ax, name, ends in zip((left, right), chosen.names, ((0, theta[-1]), chosen.ends), strict=True):
         ax.set(xlabel=name, xlim=ends)
         ax.set_ylim(bottom=0)
+        ax.locator_params(nbins=4)
     left.set_ylabel("density")
     figure.legend(*right.get_legend_handles_labels(), loc="lower center", ncols=3, fontsize=SMALL, frameon=False)
     return _mass_line(transform, a, b, strip)
@@ -263,12 +267,20 @@ def ascent(eta, draws, start):
     return path[..., 0]
 
 
-def _surface():
-    grid = np.meshgrid(np.linspace(-2, 1.5, 80), np.linspace(-2.2, 0.6, 80))
-    return *grid, elbo_gap(*grid)
+def _contours():
+    """Lines of equal ELBO, computed once."""
+    grid = np.meshgrid(np.linspace(-2, 1.5, 100), np.linspace(-2.2, 0.6, 100))
+    drawn = Figure().subplots().contour(*grid, elbo_gap(*grid), LEVELS)
+    return [line for level in drawn.allsegs for line in level]
 
 
-SURFACE = _surface()
+def _labels():
+    """Where the lines cross the height of the star, on its left."""
+    for level in (0.5, 1, 2, 4):
+        yield optimize.brentq(lambda mean, level=level: elbo_gap(mean, BEST[1]) - level, -9, BEST[0]), f"{level:g}"
+
+
+CONTOURS, LABELS = _contours(), list(_labels())
 
 
 def draw_path(figure, eta, draws, start, steps):
@@ -295,34 +307,44 @@ def draw_path(figure, eta, draws, start, steps):
     whole = ascent(eta, draws, start)
     path = whole[: positive_integer(steps, "steps") + 1]
     with np.errstate(all="ignore"):
-        gap = np.nan_to_num(elbo_gap(*path.T), nan=np.inf)
+        gap = np.fmin(elbo_gap(*path.T), 1e6)
     surface, fall = figure.subplots(1, 2, width_ratios=[4, 3])
-    figure.subplots_adjust(left=0.095, right=0.98, bottom=0.15, top=0.91, wspace=0.36)
-    lines = surface.contour(*SURFACE, levels=LEVELS, colors="0.7", linewidths=0.8)
-    surface.clabel(lines, LEVELS[2:6], fontsize=SMALL, fmt="%g")
+    figure.subplots_adjust(left=0.095, right=0.98, bottom=0.15, top=0.89, wspace=0.36)
+    surface.add_collection(LineCollection(CONTOURS, colors=GREY, linewidths=0.7))
+    for mean, level in LABELS:
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        surface.text(mean, BEST[1], level, fontsize=SMALL, color=DARK, ha="center", va="center", bbox=paper)
     shown = np.clip(path, -50, 50)
     surface.plot(*shown.T, ".-", color=BLUE, linewidth=1, markersize=3, gid="path")
     surface.plot(*shown[0], "o", color=BLACK, markersize=5)
     surface.plot(*shown[-1], "o", color=VERMILLION, markersize=6, gid="now")
     surface.plot(*BEST, "*", color=BLACK, markersize=10)
-    surface.set(xlabel="μ", ylabel="ln σ", xlim=(-2, 1.5), ylim=(-2.2, 0.6))
+    surface.set(xlabel="μ", ylabel="ln σ", xlim=(-2, 1.5), ylim=(-2.2, 0.6), xticks=[-2, -1, 0, 1], yticks=[-2, -1, 0])
     surface.text(0, 1.02, "grey: nats below the star", transform=surface.transAxes, fontsize=SMALL, color=DARK)
     _draw_fall(fall, gap)
     return _path_line(len(whole) <= steps, path, gap)
 
 
 def _draw_fall(ax, gap):
-    ax.plot(np.clip(gap, 1e-5, 1e3), color=BLUE, linewidth=1.2, gid="gap")
-    ax.plot(len(gap) - 1, np.clip(gap[-1], 1e-4, 99), "o", color=VERMILLION, markersize=6)
-    ax.axhline(_gap_of_best(), color=GREY, linestyle="--", linewidth=1)
-    ax.set(xlabel="optimisation step", xlim=(0, STEPS + 2), yscale="log", ylim=(1e-4, 1e2))
-    ax.minorticks_off()
-    ax.set_yticks([1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100], ["0.0001", "0.001", "0.01", "0.1", "1", "10", "100"])
-    ax.text(1, 1.02, "nats below the best Normal", transform=ax.transAxes, ha="right", fontsize=SMALL, color=DARK)
+    height = np.log10(np.clip(gap, 1e-5, 1e3))  # a linear axis of logarithms draws faster than a logarithmic axis
+    ax.plot(height, color=BLUE, linewidth=1.2, gid="gap")
+    ax.plot(len(gap) - 1, np.clip(height[-1], -4, 2), "o", color=VERMILLION, markersize=6, clip_on=False)
+    ax.axhline(np.log10(gap_of_best()), color=GREY, linestyle="--", linewidth=1)
+    ax.set(xlabel="optimisation step", xlim=(0, STEPS), ylim=(-4, 2))
+    ax.set_xticks([0, 100, 200])
+    ax.set_yticks([-4, -3, -2, -1, 0, 1, 2], ["0.0001", "0.001", "0.01", "0.1", "1", "10", "100"])
+    words = "nats below the best Normal\n(dashed: its KL from the posterior)"
+    ax.text(1, 1.02, words, transform=ax.transAxes, ha="right", fontsize=SMALL, color=DARK)
 
 
-def _gap_of_best():
-    """From the ELBO of the best Normal to ln p(D): its KL divergence from the posterior, in nats."""
+def gap_of_best():
+    """From the ELBO of the best Normal to ln p(D): its KL divergence from the posterior (lesson 04).
+
+    Returns
+    -------
+    float
+        In nats.
+    """
     log_evidence = special.gammaln(A) - A * np.log(B)
     best_elbo = A * BEST[0] - B * np.exp(BEST[0] + np.exp(2 * BEST[1]) / 2) + BEST[1] + 0.5 * np.log(2 * np.pi * np.e)
     return log_evidence - best_elbo
@@ -331,12 +353,12 @@ def _gap_of_best():
 def _path_line(stopped, path, gap):
     if stopped:
         return f"Stopped: after step {len(path) - 1} the gradient is no longer a finite number; take a smaller η."
+    here = "" if np.all(np.abs(path[-1] - [-0.25, -0.8]) < [1.75, 1.4]) else ", off the map"
     below, recent = ("over 1000" if g > 1000 else f"{g:.3f}" for g in (gap[-1], gap[-20:].mean()))
     return (
-        f"After {len(path) - 1} steps μ is {path[-1, 0]:.2f} and ln σ {path[-1, 1]:.2f} (best: {BEST[0]:.2f} and "
-        f"{BEST[1]:.2f}). The ELBO is {below} nats below that of the best Normal; mean of the last {len(gap[-20:])}: "
-        f"{recent}."
-    )
+        f"Step {len(path) - 1}: μ {path[-1, 0]:.2f}, ln σ {path[-1, 1]:.2f}{here} (best {BEST[0]:.2f}, {BEST[1]:.2f}). "
+        f"ELBO {below} nats below that of the best Normal; mean of the last {len(gap[-20:])} places {recent}."
+    ).replace(" -", " −")
 
 
 def path():
