@@ -8,7 +8,9 @@ row counters get 64 bits.
 
 from __future__ import annotations
 
+import os
 import weakref
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -28,6 +30,11 @@ from pytensor.link.jax.dispatch import jax_funcify
 from pytensor.tensor import as_tensor
 from pytensor.tensor.basic import ARange
 from pytensor.tensor.random.type import RandomType
+
+if jax.config.jax_compilation_cache_dir is None:  # what JAX compiles outlives the process, as with PyTensor
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    jax.config.update("jax_compilation_cache_dir", str(cache / "bnn_course"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 LARGE = 1_000  # constants with more elements than this become inputs of the compiled function
 

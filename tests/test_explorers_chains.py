@@ -227,6 +227,13 @@ def test_a_line_holds_the_numbers_of_the_chain():
     assert numbers[5] == "0.00"
 
 
+def test_ess_in_the_line_is_that_of_squares_where_it_is_smaller():
+    chain, mean = long_run("correlated", "HMC", 0.1, 20, 200).draws, TARGETS["correlated"].mean
+    of_means, of_squares = (min(map(effective_size, parts.T)) for parts in (chain, (chain - mean) ** 2))
+    assert of_means > 200 > of_squares  # it swings from side to side
+    assert f"ESS {of_squares:.0f} of 200" in drawn("correlated", "HMC", 0.1, 20, 200)[1]
+
+
 def test_too_large_a_step_diverges_and_stays():
     figure, line = drawn("correlated", "HMC", 2.0, 40, DRAWS)
     assert "off the map, diverged, rejected (probability 0.00)" in line

@@ -229,6 +229,18 @@ def test_play_and_pause(slow):
     assert shown.locator(".bnn-line").inner_text() == stopped
 
 
+def test_reset_while_playing_goes_back_and_stays_there(slow):
+    (shown,) = slow.explorers()
+    shown.get_by_role("button", name="play, step").focus()
+    slow.page.keyboard.press("Enter")
+    wait_for_line(shown, "step 3,")
+    shown.get_by_role("button", name="Reset").focus()
+    slow.page.keyboard.press("Enter")
+    slow.page.wait_for_timeout(2000)
+    assert "step 0," in shown.locator(".bnn-line").inner_text()
+    assert shown.locator("[role=slider]").nth(1).get_attribute("aria-valuenow") == "0.0"
+
+
 def test_formulas_in_labels_are_typeset(slow):
     (shown,) = slow.explorers()
     assert shown.locator(".widget-label mjx-container").count() == 1

@@ -45,7 +45,7 @@ def test_chains_agree_about_the_accuracy_of_every_rung(record):
 
 
 def test_probabilities_and_scores_are_in_their_ranges(record):
-    assert record["accuracy"].min() > 0.1 and record["accuracy"].max() <= 1
+    assert record["accuracy"].min() > 0.05 and record["accuracy"].max() <= 1
     assert record["nll"].min() > 0
     assert 0 < record["tip"].min() and record["tip"].max() < 1
 
@@ -109,7 +109,7 @@ def test_every_task_has_its_line_and_a_dot_at_the_chosen_spread(explorer, record
 def test_the_map_and_the_points_are_those_of_the_shown_task(explorer, record):
     (_, right), _ = drawn(explorer, share=1.0, width=1.0, task=3)
     mesh, *_ = right.collections
-    assert mesh.get_array().reshape(31, 31) == pytest.approx(record["map"][0, -1, 2] / 255)
+    assert np.asarray(mesh.get_array()).reshape(31, 31) == pytest.approx(record["map"][0, -1, 2] / 255)
     points = np.concatenate([dots.get_offsets() for dots in right.collections if len(dots.get_offsets()) > 1][-2:])
     assert sorted(points[:, 0]) == pytest.approx(sorted(record["x"][2, :, 0]))
     assert right.get_xlabel().startswith("task 3")

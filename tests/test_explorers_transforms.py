@@ -191,6 +191,12 @@ def test_every_setting_is_drawn_finite_from_its_first_step_to_its_last(eta, draw
             assert line.startswith((f"Step {steps}: ", "Stopped: "))
 
 
+def test_the_first_leaps_of_the_largest_steps_are_said_without_overflow():
+    for draws, steps in [(1, 1), (1, 2), (30, 13)]:
+        line = drawn(draw_path, max(ETAS), draws, -1.5, steps)[1]
+        assert "off the map" in line and "ELBO over 1000 nats below" in line
+
+
 def test_a_run_whose_gradient_explodes_stops_and_says_so():
     stopped = [(e, d, s) for e in ETAS for d in DRAWS for s in (-1.5, 1.2) if len(ascent(e, d, s)) <= STEPS]
     for setting in stopped:

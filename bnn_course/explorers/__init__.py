@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import time
 from pathlib import Path
 
 import anywidget
@@ -50,10 +51,10 @@ class Explorer(ipywidgets.VBox):
         Whatever `draw` raises for the values at the start.
     """
 
-    def __init__(self, draw, alt, *, size=(6, 3.4), play=None, **controls):
+    def __init__(self, draw, alt, /, *, size=(6, 3.4), play=None, **controls):
         self.draw, self.alt, self.size, self.controls = draw, alt, size, controls
         self.start = {name: control.value for name, control in controls.items()}
-        self.busy = False
+        self.busy, self.played, self.late = False, play, 0.0
         png, self.line = self.drawn()
         labels = [spoken(control.description) for control in controls.values()]
         self.picture = Picture(png=png, line=self.line, alt=alt, labels=labels)
@@ -80,9 +81,18 @@ class Explorer(ipywidgets.VBox):
         figure.savefig(file, format="png", pil_kwargs={"compress_level": 1})
         return file.getvalue(), line
 
-    def move(self, _change=None):
-        """Draw again; the front end calls this when a control has moved."""
+    def move(self, change=None):
+        """Draw again; called when a control has moved.
+
+        Parameters
+        ----------
+        change : traitlets.Bunch, optional
+            What traitlets says of the move.
+        """
         if self.busy:
+            return
+        if change and change["owner"] is self.controls.get(self.played) and time.monotonic() < self.late:
+            self.reset()  # a step of the play button that was on its way when Reset was pressed
             return
         try:
             png, self.line = self.drawn()
@@ -92,12 +102,19 @@ class Explorer(ipywidgets.VBox):
             self.picture.png, self.picture.line = png, self.line
             self.picture.count += 1
 
-    def reset(self, _button=None):
-        """Move all controls back to where they were at the start, and draw once."""
+    def reset(self, button=None):
+        """Move all controls back to where they were at the start, and draw once.
+
+        Parameters
+        ----------
+        button : ipywidgets.Button, optional
+            The one that was pressed.
+        """
         self.busy = True
-        if self.player:
-            self.player.playing = False
         try:
+            if self.player:
+                self.late = time.monotonic() + 1.0 if self.player.playing else self.late
+                self.player.playing, self.player.value = False, self.start[self.played]
             for name, value in self.start.items():
                 self.controls[name].value = value
         finally:
@@ -162,6 +179,21 @@ def spoken(description):
     """
     plain = re.sub(r"\\([A-Za-z]+)", r"\1", description.replace("$", ""))
     return re.sub(r"[{}\\_^]", " ", plain).replace("  ", " ").strip()
+
+
+def number(value, digits=2):
+    """Write a number the same on every machine: ties are broken at the ninth digit, and zero has no sign.
+
+    Parameters
+    ----------
+    value : float
+    digits : int
+
+    Returns
+    -------
+    str
+    """
+    return f"{round(round(float(value), 9), digits) + 0.0:.{digits}f}"
 
 
 def _player(control):

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import log_ndtr, logsumexp
 
 from bnn_course import plots
-from bnn_course.explorers import Explorer
+from bnn_course.explorers import Explorer, number
 
 WIDTH = 0.02
 THETA = WIDTH * (np.arange(3000) - 1499.5)  # middles of cells from -30 to 30, symmetric about zero
@@ -246,7 +246,7 @@ def best_normals(separation):
         return (np.exp(log_q) * (log_q - log_near)).sum() * 2 * WIDTH
 
     starts = [(MIDDLE - separation / 2, -0.5), (MIDDLE + separation / 2, 0), (MIDDLE, 1)]
-    options = {"xatol": 1e-6, "fatol": 1e-10}
+    options = {"xatol": 1e-8, "fatol": 1e-12}
     seeking = min((minimize(kl, start, method="Nelder-Mead", options=options) for start in starts), key=lambda r: r.fun)
     mean = integral(np.exp(log_p) * THETA)
     variance = integral(np.exp(log_p) * (THETA - mean) ** 2)
@@ -301,7 +301,7 @@ def directions():
     -------
     Explorer
     """
-    separation = FloatSlider(value=4.5, min=0, max=7, step=0.5, description="distance of the modes")
+    separation = FloatSlider(value=4.5, min=0, max=7, step=0.5, description="mode distance")
     for value in np.arange(separation.min, separation.max + separation.step / 2, separation.step):
         best_normals(float(value))
     return Explorer(
@@ -332,18 +332,3 @@ def _densities(ax, log_p, normals):
 def _legend(figure, *axes):
     handles, labels = np.hstack([np.array(ax.get_legend_handles_labels(), dtype=object) for ax in axes])
     figure.legend(handles, labels, loc="upper center", ncol=min(len(labels), 5), frameon=False, fontsize=plots.SMALL)
-
-
-def number(value, digits=2):
-    """Write a number the same on every machine: ties are broken at the ninth digit, and zero has no sign.
-
-    Parameters
-    ----------
-    value : float
-    digits : int
-
-    Returns
-    -------
-    str
-    """
-    return f"{round(round(float(value), 9), digits) + 0.0:.{digits}f}"

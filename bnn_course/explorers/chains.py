@@ -415,6 +415,6 @@ def chain():
         ),
         sampler=Dropdown(options=SAMPLERS, value="HMC", description="sampler"),
         step=SelectionSlider(options=[(f"{h:g}", h) for h in STEPS], value=0.3, description="step size $h$"),
-        n_steps=IntSlider(20, 1, 40, description="path length, at most"),
+        n_steps=IntSlider(20, 1, 40, description="longest path"),
         draws=IntSlider(24, 1, DRAWS, description="draws"),
     )

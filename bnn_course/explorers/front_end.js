@@ -3,6 +3,12 @@
 
 const named = "[role=slider], select, input, canvas, .widget-play button";
 
+// JupyterLab takes the arrow keys of a list for itself and moves to another cell: keep them from it.
+const keepKeysOfLists = (event) => {
+  if (event.target.tagName === "SELECT" && event.target.closest(".bnn-explorer")) event.stopPropagation();
+};
+window.addEventListener("keydown", keepKeysOfLists, true);
+
 // ipywidgets 8 gives a slider's handle no name: screen readers would say "slider, 0.5". Name controls by their labels.
 function nameControls(box, labels) {
   box.setAttribute("role", "group");
@@ -56,6 +62,8 @@ const SIDE = 196; // pixels on the screen
 
 // Draw with mouse, pen or finger; the 28 × 28 grey values go to Python while drawing, at most once per picture shown.
 function renderPad({ model, el }) {
+  const label = document.createElement("div");
+  label.textContent = model.get("description");
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIDE;
   canvas.tabIndex = 0;
@@ -127,7 +135,7 @@ function renderPad({ model, el }) {
   canvas.addEventListener("pointercancel", end);
   model.on("change:ink", () => last || show());
   show();
-  el.append(canvas);
+  el.append(label, canvas);
 }
 
 export default {

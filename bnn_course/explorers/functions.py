@@ -123,7 +123,7 @@ def draw_priors(figure, family, scale, width, depth, activation):
     left.set(xlabel="input x", ylabel="eight draws of f(x), each on its own range")
     left.set(xlim=(-3, 3), ylim=(SHOWN, 0), xticks=[-3, 0, 3], yticks=[])
     right.set(xlabel="size of f (its range)", xlim=np.add(POWERS, (-0.5, 0.5)))
-    right.set_xticks([-3, 0, 4, 8], ["0.001", "1", "10⁴", "10⁸"])
+    right.set_xticks([0, 4, 8], ["1", "10⁴", "10⁸"])
     right.grid(axis="x", color=plots.PALE, linewidth=0.6)
     half, at_one = np.median(half_of_the_way(functions)), functions[:, np.searchsorted(LINE, 1 - 1e-9)]
     low, high = np.quantile(at_one, [0.25, 0.75])

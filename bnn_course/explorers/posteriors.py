@@ -9,7 +9,7 @@ from ipywidgets import FloatSlider, IntSlider, SelectionSlider
 from scipy.special import betaincinv, betaln, ndtri
 
 from bnn_course import exact, plots
-from bnn_course.explorers import Explorer
+from bnn_course.explorers import Explorer, number
 
 THETA = (np.arange(1000) + 0.5) / 1000  # the middles of the cells, as in the lesson
 TAILS = np.array([0.05, 0.95])  # the central 90 %
@@ -275,8 +275,8 @@ def penalty():
             options=scale(0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 2),
             description="prior scale $s$",
         ),
-        second=FloatSlider(value=0.5, min=-1.5, max=1.5, step=0.1, description="least squares, $w_2$"),
-        correlation=FloatSlider(value=0, min=-0.9, max=0.9, step=0.1, description="correlation of inputs"),
+        second=FloatSlider(value=0.5, min=-1.5, max=1.5, step=0.1, description="least squares $w_2$"),
+        correlation=FloatSlider(value=0, min=-0.9, max=0.9, step=0.1, description="correlation"),
     )
 
 
@@ -362,18 +362,3 @@ def scale(*values):
     list of (str, float)
     """
     return [(f"{value:g}", value) for value in values]
-
-
-def number(value, digits=2):
-    """Write a number the same on every machine: ties are broken at the ninth digit, and zero has no sign.
-
-    Parameters
-    ----------
-    value : float
-    digits : int
-
-    Returns
-    -------
-    str
-    """
-    return f"{round(round(float(value), 9), digits) + 0.0:.{digits}f}"

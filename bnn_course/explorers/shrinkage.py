@@ -93,7 +93,7 @@ def _ladder(ax, tip, place, task, best):
     ax.plot(np.full(tip.shape[1], place), tip[place], "o", color=plots.BLUE, markersize=5, alpha=0.7)
     ax.plot(place, tip[place, task], "D", color=plots.VERMILLION, markersize=7)
     ax.axhline(best, color=plots.DARK, linestyle="--", linewidth=1)
-    ax.text(len(tip) - 1, best + 0.02, "best rule", fontsize=8, ha="right")
+    ax.annotate("best\nrule", (1.01, best), xycoords=("axes fraction", "data"), fontsize=8, va="center")
     ax.set(xlabel="group spread $s/v$: pooled … separate", ylabel="p(class zero) at the tip", ylim=(0, 1))
     ax.set_yticks([0, 0.5, 1])
 

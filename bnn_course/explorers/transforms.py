@@ -176,8 +176,8 @@ def jacobian():
             value="log",
             description="transform",
         ),
-        a=FloatSlider(5, min=1, max=8, step=0.5, description="first parameter $a$"),
-        b=FloatSlider(6, min=1, max=8, step=0.5, description="second parameter $b$"),
+        a=FloatSlider(5, min=1, max=8, step=0.5, description="parameter $A$"),
+        b=FloatSlider(6, min=1, max=8, step=0.5, description="parameter $B$"),
         place=FloatSlider(-0.8, min=-3, max=3, step=0.1, description=r"strip at $\zeta$"),
     )
 
@@ -307,7 +307,7 @@ def draw_path(figure, eta, draws, start, steps):
     whole = ascent(eta, draws, start)
     path = whole[: positive_integer(steps, "steps") + 1]
     with np.errstate(all="ignore"):
-        gap = np.fmin(elbo_gap(*path.T), 1e6)
+        gap = elbo_gap(*path.T)
     surface, fall = figure.subplots(1, 2, width_ratios=[4, 3])
     figure.subplots_adjust(left=0.095, right=0.98, bottom=0.15, top=0.89, wspace=0.36)
     surface.add_collection(LineCollection(CONTOURS, colors=GREY, linewidths=0.7))
