@@ -135,6 +135,13 @@ def move(page, shown, place, control):
     control.value = value
 
 
+def reset(page, shown, here):
+    here.reset()
+    shown.get_by_role("button", name="Reset").focus()
+    page.keyboard.press("Enter")
+    same(shown, here)
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_a_lesson_runs_in_jupyterlab_and_its_explorers_move(name, open_lesson, style_of_lessons):
     lesson = open_lesson(name)
@@ -148,16 +155,14 @@ def test_a_lesson_runs_in_jupyterlab_and_its_explorers_move(name, open_lesson, s
         for place, control in enumerate(here.controls.values()):
             parts = shown.locator(".bnn-control").nth(place).locator("select, canvas, [role=slider]")
             assert parts.first.get_attribute("aria-label") == labels[place]
+            reset(lesson.page, shown, here)
             before = here.picture.png
             move(lesson.page, shown, place, control)
             assert here.picture.png != before, f"{labels[place]} moves nothing"
             same(shown, here)
         SCREENSHOTS.mkdir(exist_ok=True)
         shown.screenshot(path=SCREENSHOTS / f"{name[:2]}_explorer_{number}.png")
-        here.reset()
-        shown.get_by_role("button", name="Reset").focus()
-        lesson.page.keyboard.press("Enter")
-        same(shown, here)
+        reset(lesson.page, shown, here)
         assert here.line == start
 
 
