@@ -24,7 +24,7 @@ from _lab import Page, lab  # noqa: E402
 WATCH = """picture => {
     window.moves = [];
     const begin = () => { window.began = performance.now(); };
-    for (const kind of ['keydown', 'pointerdown', 'pointermove']) document.addEventListener(kind, begin, true);
+    for (const kind of ['keydown', 'pointerdown', 'pointermove']) window.addEventListener(kind, begin, true);
     new MutationObserver(() => window.moves.push(performance.now() - window.began))
         .observe(picture, {attributes: true, attributeFilter: ['data-draw']});
 }"""
@@ -41,6 +41,7 @@ def move(page, row, turn):
     """One step of a control, to and fro."""
     forth = turn % 2 == 0
     if row.locator("canvas").count():
+        row.locator("canvas").scroll_into_view_if_needed()
         box = row.locator("canvas").bounding_box()
         page.mouse.move(box["x"] + 20 + 12 * turn, box["y"] + 30)
         page.mouse.down()

@@ -160,6 +160,7 @@ def test_a_lesson_runs_in_jupyterlab_and_its_explorers_move(name, open_lesson, s
             move(lesson.page, shown, place, control)
             assert here.picture.png != before, f"{labels[place]} moves nothing"
             same(shown, here)
+            assert not isinstance(control, Pad) or "says 1 with" in here.line
         SCREENSHOTS.mkdir(exist_ok=True)
         shown.screenshot(path=SCREENSHOTS / f"{name[:2]}_explorer_{number}.png")
         reset(lesson.page, shown, here)

@@ -110,7 +110,7 @@ function renderPad({ model, el }) {
     Object.assign(ink, { strokeStyle: "black", lineWidth: 15, lineCap: "round", lineJoin: "round" });
     ink.beginPath();
     ink.moveTo(...from);
-    ink.lineTo(...to);
+    ink.lineTo(to[0] + 0.01, to[1]); // a line without length would leave no dot
     ink.stroke();
   };
 
