@@ -203,11 +203,12 @@ def test_two_environments_live_side_by_side(course, pip_calls, monkeypatch):
     assert (course.ROOT / ".venv" / "course-stamp").exists() and (course.ROOT / ".venv-other" / "course-stamp").exists()
 
 
-def test_jupyterlab_is_told_to_ask_for_no_news(course, pip_calls):
+def test_jupyterlab_is_told_to_ask_for_no_news_and_to_save_explorers(course, pip_calls):
     course.main(["setup"])
     path = course.venv_folder() / "etc" / "jupyter" / "labconfig" / "default_setting_overrides.json"
-    (settings,) = json.loads(path.read_text()).values()
-    assert settings == {"fetchNews": "false", "checkForUpdates": False}
+    news, widgets = json.loads(path.read_text()).values()
+    assert news == {"fetchNews": "false", "checkForUpdates": False}
+    assert widgets == {"saveState": True}
 
 
 # --- words --------------------------------------------------------------------------------------
