@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pymc as pm
+import pytensor
 from pymc.data import MinibatchOp
 from pymc.initial_point import make_initial_point_expression
 from pymc.variational.minibatch_rv import MinibatchRandomVariable
@@ -122,9 +123,12 @@ def starting_point(model, start=None):
         },
         return_transformed=True,
     )
-    with jax.enable_x64(True):
-        function, constants = _jaxify([], expressions)
-        values = function(*constants())
+    if any(isinstance(v.type, RandomType) for v in ancestors(expressions)):  # a mixture starts from its components
+        values = pytensor.function([], expressions, mode="FAST_COMPILE")()
+    else:
+        with jax.enable_x64(True):
+            function, constants = _jaxify([], expressions)
+            values = function(*constants())
     point = {}
     for variable, value in zip(model.value_vars, values, strict=True):
         value = np.asarray(value, dtype=variable.dtype)

@@ -86,6 +86,17 @@ def test_advi_and_pm_fit_have_the_same_optimum():
         np.testing.assert_allclose(np.ravel(ours.sd[name]), theirs_sd[name], rtol=0.25)
 
 
+def test_a_mixture_prior_is_fitted():
+    """With all of the weight on one component the mixture is that component, and the posterior is known."""
+    with pm.Model() as model:
+        mu = pm.NormalMixture("mu", w=np.array([1 - 1e-9, 1e-9]), mu=np.zeros(2), sigma=np.array([2.0, 1.0]))
+        pm.Normal("y", mu, 0.7, observed=Y)
+    precision = 1 / 2**2 + len(Y) / 0.7**2
+    found = fit(model)
+    assert found.mean["mu"] == pytest.approx(Y.sum() / 0.7**2 / precision, abs=0.2 * precision**-0.5)
+    assert found.sd["mu"] == pytest.approx(precision**-0.5, rel=0.1)
+
+
 def test_map_is_ridge_regression():
     with pm.Model() as model:
         w = pm.Normal("w", 0, 1, shape=3)
