@@ -50,15 +50,14 @@ def step_time(images, labels, hidden, batch):
     model, start = network(images, labels, hidden, batch)
     fit = {"model": model, "learning_rate": 1e-3, "random_seed": 0, "schedule": "constant"}
     found = inference.advi(**fit, steps=2, start=start)
-    began = time.perf_counter()
-    found = inference.advi(**fit, steps=4, resume=found)
-    turn = int(np.clip(0.7 / ((time.perf_counter() - began) / 2), 3, 1_000))
+    weights = sum(mean.size for mean in found.mean.values())
+    turn = int(np.clip(2e8 / weights, 20, 500))  # many, so that what a call costs besides its steps is small
     times = []
     for _ in range(5):
         began = time.perf_counter()
         found = inference.advi(**fit, steps=found.step + turn, resume=found)
         times.append((time.perf_counter() - began) / turn)
-    return statistics.median(times), sum(mean.size for mean in found.mean.values())
+    return statistics.median(times), weights
 
 
 def time_to_elbo(images, labels):
