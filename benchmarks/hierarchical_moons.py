@@ -42,9 +42,9 @@ def lesson():
     import sys
 
     sys.path.insert(0, str(ROOT / "notebooks"))
-    from lesson_text import source_cells
+    from lesson_text import code_of
 
-    cells = [c.source for c in source_cells(LESSON.read_text(encoding="utf-8")) if c.cell_type == "code"]
+    cells = code_of(LESSON)
     namespace = {"cells": cells}
     for text in NEEDED:
         (cell,) = [cell for cell in cells if text in cell]

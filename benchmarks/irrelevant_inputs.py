@@ -28,7 +28,7 @@ COLUMNS = "data_set method nll right wrong error_relevant error_irrelevant diver
 
 def lesson_functions():
     """Run the needed cells of the lesson, of the one with R-hat only the function, and return their names."""
-    cells = [c.source for c in lesson_text.source_cells(LESSON.read_text(encoding="utf-8")) if c.cell_type == "code"]
+    cells = lesson_text.code_of(LESSON)
     namespace = {}
     for text in NEEDED:
         (cell,) = [cell for cell in cells if re.search(rf"^{re.escape(text)}", cell, re.MULTILINE)]

@@ -16,7 +16,6 @@ tuning); rhat_functions (largest, of p at 60 points) and rhat_weights (largest).
 
 import argparse
 import csv
-import hashlib
 import sys
 import time
 from pathlib import Path
@@ -29,6 +28,7 @@ import pymc as pm
 from scipy import optimize, special
 
 from bnn_course import data, inference, models, uncertainty
+from bnn_course.datasets import build_datasets
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 RECORD = NOTEBOOKS / "records" / "network_ladder.csv"
@@ -46,11 +46,10 @@ KEPT = 500  # reference draws that are shipped
 def lesson_function(name):
     """The functions of a cell of lesson 05, by the name of one of them: there is no second copy."""
     sys.path.insert(0, str(NOTEBOOKS))
-    from lesson_text import source_cells
+    from lesson_text import code_of
 
     (source,) = (NOTEBOOKS / "source").glob("05_*.md")
-    cells = [c.source for c in source_cells(source.read_text(encoding="utf-8")) if c.cell_type == "code"]
-    (cell,) = [cell for cell in cells if f"def {name}(" in cell]
+    (cell,) = [cell for cell in code_of(source) if f"def {name}(" in cell]
     namespace = {"np": np, "data": data, "optimize": optimize, "special": special}
     exec(cell, namespace)
     return namespace
@@ -204,15 +203,6 @@ def plain(judge, lesson, x, y, seed):
     judge.add(p, method="least squares", budget=200, seconds=seconds, n=len(x))
 
 
-def write_draws(path, arrays):
-    np.savez_compressed(path, **arrays)
-    sums = path.parent / "SHA256SUMS"
-    lines = sums.read_text(encoding="ascii").splitlines() if sums.exists() else []
-    lines = [line for line in lines if not line.endswith(f"  {path.name}")]
-    lines.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}")
-    sums.write_text("\n".join(sorted(lines, key=lambda line: line[66:])) + "\n", encoding="ascii")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
@@ -234,7 +224,7 @@ def main():
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
-        write_draws(draws_path, arrays)
+        build_datasets.write_all(draws_path.parent, {draws_path.name: arrays})
         print(f"seed {seed}: {len(new)} rows, {time.process_time():.0f} s of processor time", flush=True)
 
 

@@ -39,9 +39,9 @@ ACCEPTANCE = 0.8
 def lesson():
     """The names that the cells of the lesson define."""
     sys.path.insert(0, str(ROOT / "notebooks"))
-    from lesson_text import source_cells
+    from lesson_text import code_of
 
-    code = [c.source for c in source_cells(LESSON.read_text(encoding="utf-8")) if c.cell_type == "code"]
+    code = code_of(LESSON)
     namespace = {"__name__": "prior_grid"}
     for text in CELLS:
         (cell,) = [cell for cell in code if text in cell]

@@ -45,7 +45,7 @@ FITS += [(prior, 1.0, 100, 1) for prior in PRIORS]
 
 def lesson_cells():
     """Run the needed cells of the lesson and return their names."""
-    cells = [c.source for c in lesson_text.source_cells(LESSON.read_text(encoding="utf-8")) if c.cell_type == "code"]
+    cells = lesson_text.code_of(LESSON)
     namespace = {}
     for text in NEEDED:
         (cell,) = [cell for cell in cells if re.search(rf"^{re.escape(text)}", cell, re.MULTILINE)]

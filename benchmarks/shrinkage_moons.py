@@ -16,7 +16,6 @@ four chains' mean accuracies; `best_accuracy` (task,) and `best_tip` () of the b
 """
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from hierarchical_moons import lesson
 from scipy import special
 
 from bnn_course import samplers
+from bnn_course.datasets import build_datasets
 
 RECORD = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "shrinkage_moons.npz"
 WIDTHS, SHARES = (1.0, 2.0), (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0)
@@ -128,11 +128,7 @@ def main():
     found |= {"best_accuracy": ((best[:, :500] > 0.5) == new_y).mean(axis=1), "best_tip": 1 - best[0, 500]}
     found |= {"width": np.array(WIDTHS), "share": np.array(SHARES), "axis": AXIS}
     found |= {"x": x.astype(np.float32), "y": y, "angle": np.degrees(angles)}
-    np.savez_compressed(path, **found)
-    sums = path.with_name("SHA256SUMS")
-    others = [line for line in sums.read_text().splitlines() if not line.endswith(path.name)] if sums.exists() else []
-    line = f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}"
-    sums.write_text("".join(f"{text}\n" for text in sorted([*others, line], key=lambda text: text.split()[1])))
+    build_datasets.write_all(path.parent, {path.name: found})
 
 
 if __name__ == "__main__":

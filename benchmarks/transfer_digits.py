@@ -32,10 +32,10 @@ def lesson(seed):
     """The lesson's names: its definitions are executed, what it fits and draws is cut off."""
     sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]
     os.chdir(ROOT / "notebooks")
-    from lesson_text import source_cells
+    from lesson_text import code_of
 
     (source,) = Path("source").glob("10_*.md")
-    cells = [cell.source for cell in source_cells(source.read_text(encoding="utf-8")) if cell.cell_type == "code"]
+    cells = code_of(source)
     names = {"SEED": seed}
     for text in CELLS:
         (code,) = [cell for cell in cells if text in cell]

@@ -87,6 +87,11 @@ def source_cells(text):
     return [cell for cell in jupytext.reads(quoted, fmt="md:myst").cells if cell.source.strip()]
 
 
+def code_of(path):
+    """Return the code of a lesson's code cells, from its source file."""
+    return [cell.source for cell in source_cells(path.read_text(encoding="utf-8")) if cell.cell_type == "code"]
+
+
 def title_of(markdown):
     """Return the text of the first heading, or "" if there is none."""
     found = re.search(r"^# +(.+?) *$", markdown, re.MULTILINE)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from build import kernel_environment
 
-SETTINGS = {
-    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
-    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},  # cells off the screen are in the page, too
+import course
+
+SETTINGS = course.LAB_SETTINGS | {
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # cells off the screen are in the page, too
 }
 TROUBLE = "[data-mime-type='application/vnd.jupyter.stderr'], [data-mime-type='application/vnd.jupyter.error']"
 DONE = """trouble => {
@@ -41,7 +41,7 @@ class Lab:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         for name, values in SETTINGS.items():
-            path = scratch / "settings" / f"{name}.jupyterlab-settings"
+            path = scratch / "settings" / f"{name.replace(':', '/')}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
         own = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}

@@ -1,22 +1,9 @@
 """The checks of lesson 06 see what they look for: each break of a formula fails the claim that guards it."""
 
-import contextlib
-import io
-import re
-import warnings
-from pathlib import Path
-
-import matplotlib
-import matplotlib.pyplot as plt
-import numpy as np
 import pytest
-from lesson_text import source_cells
+from _mutants import Cells
 
-from bnn_course import claims
-from bnn_course.claims import ClaimError
-
-SOURCE = Path(__file__).resolve().parents[1] / "notebooks" / "source" / "06_priors_and_hyperpriors.md"
-CELLS = [c.source for c in source_cells(SOURCE.read_text(encoding="utf-8")) if c.cell_type == "code"]
+LESSON = Cells("06")
 
 # What each guarding claim stands on: a piece of text that occurs in exactly one cell each, in the order of the lesson.
 START = ["SEED = 2017", "FAMILIES = {"]
@@ -51,35 +38,11 @@ MUTANTS = {  # what is broken: (claim that must fail, text of the lesson, text o
 }
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch):
-    monkeypatch.setattr(claims, "_sentences", {})
-    matplotlib.use("Agg")
-    with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")  # a mutant may overflow on its way to the claim
-        yield
-    plt.close("all")
-
-
-def run(needed, old="", new=""):
-    """Run the needed cells, with `old` replaced by `new` in the one that holds it."""
-    found = [[cell for cell in CELLS if text in cell] for text in needed]
-    assert [len(cells) for cells in found] == [1] * len(needed), "a piece of text must occur in exactly one cell"
-    cells = list(dict.fromkeys(cell for (cell,) in found))
-    assert sum(cell.count(old) for cell in cells) == 1 or not old, f"{old!r} must occur exactly once in these cells"
-    namespace = {}
-    for cell in cells:
-        code = cell.replace(old, new) if old else cell
-        exec(compile(code, SOURCE.name, "exec"), namespace)
-
-
 @pytest.mark.parametrize("claim", NEEDED)
 def test_the_lesson_itself_passes(claim):
-    run(NEEDED[claim])
-    assert claim in claims._sentences
+    LESSON.passes(claim, NEEDED[claim])
 
 
 @pytest.mark.parametrize(("claim", "old", "new"), MUTANTS.values(), ids=MUTANTS)
 def test_a_broken_formula_fails_its_claim(claim, old, new):
-    with pytest.raises(ClaimError, match=re.escape(f"[{claim}]")):
-        run(NEEDED[claim], old, new)
+    LESSON.breaks(claim, NEEDED[claim], old, new)

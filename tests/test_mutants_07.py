@@ -1,24 +1,15 @@
 """The checks of lesson 07 see what they look for: each break of a formula fails the claim that guards it."""
 
-import contextlib
-import io
-import re
-import warnings
-from pathlib import Path
 from types import SimpleNamespace
 
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from lesson_text import source_cells
+from _mutants import Cells
 
 from bnn_course import claims
 from bnn_course.claims import ClaimError
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
-SOURCE = NOTEBOOKS / "source" / "07_hierarchical_networks.md"
-CELLS = [c.source for c in source_cells(SOURCE.read_text(encoding="utf-8")) if c.cell_type == "code"]
+LESSON = Cells("07")
 
 # What each guarding claim stands on: a piece of text that occurs in exactly one cell each, in the order of the lesson.
 DATA = ["SEED = 2017", "def draw_tasks", "def best_probability"]
@@ -111,35 +102,21 @@ def stand_ins(drift=0.0):
     }
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch):
-    monkeypatch.setattr(claims, "_sentences", {})
-    monkeypatch.chdir(NOTEBOOKS)
-    matplotlib.use("Agg")
-    with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")  # a mutant may overflow on its way to the claim
-        yield
-    plt.close("all")
-
-
-def run(needed, old="", new="", **drift):
-    """Run the needed cells, with `old` replaced by `new` in the one that holds it."""
-    found = [[cell for cell in CELLS if text in cell] for text in needed]
-    assert [len(cells) for cells in found] == [1] * len(needed), "a piece of text must occur in exactly one cell"
-    cells = list(dict.fromkeys(cell for (cell,) in found))
-    assert sum(cell.count(old) for cell in cells) == 1 or not old, f"{old!r} must occur exactly once in these cells"
+def stood_in(**drift):
+    """Options of `Cells.run`: the stand-ins, also after the cell that defines the lesson's own predict."""
     answer = np.full((10, 18, 1), 0.5)
-    namespace = stand_ins(**drift) | {"predict": lambda *_: answer}
-    for cell in cells:
-        exec(compile(cell.replace(old, new) if old else cell, SOURCE.name, "exec"), namespace)
-        if "def draws_of" in cell:  # the cell defines the lesson's own predict, which needs a model
-            namespace["predict"] = lambda *_: answer
+
+    def after(cell, names):
+        if "def draws_of" in cell:  # its predict needs a model
+            names["predict"] = lambda *_: answer
+
+    return {"given": stand_ins(**drift) | {"predict": lambda *_: answer}, "after": after}
 
 
 @pytest.mark.parametrize("claim", NEEDED)
 def test_the_lesson_itself_passes(claim):
     try:
-        run(NEEDED[claim])
+        LESSON.run(NEEDED[claim], **stood_in())
     except ClaimError as error:  # a claim about sampled answers, for which the stand-ins are too plain
         assert f"[{claim}]" not in str(error)
     assert claim in claims._sentences
@@ -147,10 +124,8 @@ def test_the_lesson_itself_passes(claim):
 
 @pytest.mark.parametrize(("claim", "old", "new"), MUTANTS.values(), ids=MUTANTS)
 def test_a_broken_formula_fails_its_claim(claim, old, new):
-    with pytest.raises(ClaimError, match=re.escape(f"[{claim}]")):
-        run(NEEDED[claim], old, new)
+    LESSON.breaks(claim, NEEDED[claim], old, new, **stood_in())
 
 
 def test_a_drifting_chain_fails_the_check_of_functions():
-    with pytest.raises(ClaimError, match=re.escape("[07-rhat]")):
-        run(NEEDED["07-rhat"], drift=2.0)
+    LESSON.breaks("07-rhat", NEEDED["07-rhat"], **stood_in(drift=2.0))

@@ -1,23 +1,12 @@
 """The checks of lesson 08 see what they look for: each break of a formula fails the claim that guards it."""
 
-import contextlib
-import io
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from lesson_text import source_cells
+from _mutants import Cells
 
-from bnn_course import claims
-from bnn_course.claims import ClaimError
-
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
-SOURCE = NOTEBOOKS / "source" / "08_sparsity_priors.md"
-CELLS = [c.source for c in source_cells(SOURCE.read_text(encoding="utf-8")) if c.cell_type == "code"]
+LESSON = Cells("08")
 
 # What each guarding claim stands on: a piece of text that occurs in exactly one cell each, in the order of the lesson.
 TASK = ["SEED = 2017", "def soft_threshold", "def make_task"]
@@ -71,39 +60,20 @@ class Fit:
     sd: dict
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch):
-    monkeypatch.setattr(claims, "_sentences", {})
-    monkeypatch.chdir(NOTEBOOKS)
-    matplotlib.use("Agg")
-    with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
-        yield
-    plt.close("all")
-
-
-def run(needed, old="", new=""):
-    """Run the needed cells, with `old` replaced by `new` in the one that holds it."""
-    found = [[cell for cell in CELLS if text in cell] for text in needed]
-    assert [len(cells) for cells in found] == [1] * len(needed), "a piece of text must occur in exactly one cell"
-    cells = list(dict.fromkeys(cell for (cell,) in found))
-    assert sum(cell.count(old) for cell in cells) == 1 or not old, f"{old!r} must occur exactly once in these cells"
+def fit():
+    """A made-up fit."""
     rng = np.random.default_rng(8)
     shapes = {"w1": (20, 30), "b1": (30,), "w2": (30, 10)}
-    fit = Fit(
+    return Fit(
         {n: rng.normal(size=s) for n, s in shapes.items()}, {n: rng.uniform(0.1, 2, s) for n, s in shapes.items()}
     )
-    namespace = {"fit": fit}
-    for cell in cells:
-        exec(compile(cell.replace(old, new) if old else cell, SOURCE.name, "exec"), namespace)
 
 
 @pytest.mark.parametrize("claim", NEEDED)
 def test_the_lesson_itself_passes(claim):
-    run(NEEDED[claim])
-    assert claim in claims._sentences
+    LESSON.passes(claim, NEEDED[claim], given={"fit": fit()})
 
 
 @pytest.mark.parametrize(("claim", "old", "new"), MUTANTS.values(), ids=MUTANTS)
 def test_a_broken_formula_fails_its_claim(claim, old, new):
-    with pytest.raises(ClaimError, match=re.escape(f"[{claim}]")):
-        run(NEEDED[claim], old, new)
+    LESSON.breaks(claim, NEEDED[claim], old, new, given={"fit": fit()})

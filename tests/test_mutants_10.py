@@ -3,23 +3,18 @@
 The fits are replaced by random networks of six units, which have the same symmetries.
 """
 
-import contextlib
-import io
-import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from lesson_text import source_cells
+from _mutants import Cells
 from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax
 
-from bnn_course import claims, representations
-from bnn_course.claims import ClaimError, claim
+from bnn_course import representations
+from bnn_course.claims import claim
 
-SOURCE = Path(__file__).resolve().parents[1] / "notebooks" / "source" / "10_representations_and_transfer.md"
-CELLS = [c.source for c in source_cells(SOURCE.read_text(encoding="utf-8")) if c.cell_type == "code"]
+LESSON = Cells("10")
 
 # What each guarding claim stands on: a piece of text that occurs in exactly one cell each, in the order of the lesson.
 ALIGNED = ["def transform(", "def nearest_copy("]
@@ -50,13 +45,6 @@ MUTANTS = {  # what is broken: (claim that must fail, text of the lesson, text o
 }
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch):
-    monkeypatch.setattr(claims, "_sentences", {})
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield
-
-
 def fabricated():
     """Names that the lesson's cells use: a hundred random networks in place of the fits."""
     rng = np.random.default_rng(1)
@@ -78,24 +66,11 @@ def fabricated():
     }  # fmt: skip
 
 
-def run(needed, old="", new=""):
-    """Run the needed cells, with `old` replaced by `new` in the one that holds it."""
-    found = [[cell for cell in CELLS if text in cell] for text in needed]
-    assert [len(cells) for cells in found] == [1] * len(needed), "a piece of text must occur in exactly one cell"
-    cells = [cell for (cell,) in found]
-    assert sum(cell.count(old) for cell in cells) == 1 or not old, f"{old!r} must occur exactly once in these cells"
-    namespace = fabricated()
-    for cell in cells:
-        exec(compile(cell.replace(old, new) if old else cell, SOURCE.name, "exec"), namespace)
-
-
 @pytest.mark.parametrize("claim", NEEDED)
 def test_the_lesson_itself_passes(claim):
-    run(NEEDED[claim])
-    assert claim in claims._sentences
+    LESSON.passes(claim, NEEDED[claim], given=fabricated())
 
 
 @pytest.mark.parametrize(("claim", "old", "new"), MUTANTS.values(), ids=MUTANTS)
 def test_a_broken_formula_fails_its_claim(claim, old, new):
-    with pytest.raises(ClaimError, match=re.escape(f"[{claim}]")):
-        run(NEEDED[claim], old, new)
+    LESSON.breaks(claim, NEEDED[claim], old, new, given=fabricated())
