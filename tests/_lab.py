@@ -33,6 +33,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def wait_until(page, true, what, seconds=20):
+    """Wait until the function `true` of no arguments is so: a page draws later than its kernel answers."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not seen on the page within {seconds} seconds: {what}"
+        page.wait_for_timeout(50)
+
+
 class Lab:
     """JupyterLab serving a folder, with a token and with settings and run-time files of its own."""
 
@@ -133,16 +141,19 @@ class Page:
         self.server.wait_until_idle(self.page)
 
     def save(self):
+        """Save the notebook; return when its tab says that nothing is unsaved."""
         self.page.keyboard.press("Escape")
         self.page.keyboard.press("Control+s")
-        self.page.wait_for_timeout(2000)
+        self.page.wait_for_timeout(1000)
+        self.page.wait_for_selector(".lm-TabBar-tab.jp-mod-dirty", state="detached")
 
     def close(self):
         """Close the page and end its kernel: there is memory for one."""
         self.page.close()
         self.server.end_kernels()
 
-    def explorers(self):
-        """The explorers on the page, as locators."""
-        found = self.page.locator(".bnn-explorer")
-        return [found.nth(place) for place in range(found.count())]
+    def explorers(self, count):
+        """The explorers on the page, as locators; wait until there are `count`, each with a line."""
+        found = self.page.locator(".bnn-explorer:has(.bnn-line)")
+        wait_until(self.page, lambda: found.count() == count, f"{count} explorers")
+        return [found.nth(place) for place in range(count)]

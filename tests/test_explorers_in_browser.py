@@ -6,7 +6,6 @@ What is expected is what the same explorer gives here, in Python. Screenshots ar
 import ast
 import base64
 import shutil
-import time
 from pathlib import Path
 
 import build
@@ -16,7 +15,7 @@ import matplotlib
 import nbformat
 import pytest
 from _browser import chromium
-from _lab import Page, lab
+from _lab import Page, lab, wait_until
 
 from bnn_course.explorers import Pad
 
@@ -98,17 +97,15 @@ def one_step(control):
     return ("ArrowRight", "ArrowLeft")[not forward], control.value + (control.step if forward else -control.step)
 
 
+def wait_for_line(shown, wanted):
+    wait_until(shown.page, lambda: wanted in shown.locator(".bnn-line").inner_text(), wanted)
+
+
 def same(shown, expected):
     """Wait until an explorer on the page shows what the explorer here shows, line and picture."""
-    line = shown.locator(".bnn-line")
-    end = time.monotonic() + 20
-    while line.inner_text() != expected.line and time.monotonic() < end:
-        shown.page.wait_for_timeout(20)
-    assert line.inner_text() == expected.line
+    wait_until(shown.page, lambda: shown.locator(".bnn-line").inner_text() == expected.line, expected.line)
     png = base64.b64encode(expected.picture.png).decode()
-    while shown.locator("img").evaluate(PICTURE) != png and time.monotonic() < end:
-        shown.page.wait_for_timeout(20)
-    assert shown.locator("img").evaluate(PICTURE) == png
+    wait_until(shown.page, lambda: shown.locator("img").evaluate(PICTURE) == png, f"the picture of: {expected.line}")
 
 
 def draw_a_one(page, canvas):
@@ -146,8 +143,8 @@ def reset(page, shown, here):
 def test_a_lesson_runs_in_jupyterlab_and_its_explorers_move(name, open_lesson, style_of_lessons):
     lesson = open_lesson(name)
     lesson.run_all()
-    assert len(lesson.explorers()) == len(CELLS[name])
-    for number, (cell, shown) in enumerate(zip(CELLS[name], lesson.explorers(), strict=True), start=1):
+    explorers = lesson.explorers(len(CELLS[name]))
+    for number, (cell, shown) in enumerate(zip(CELLS[name], explorers, strict=True), start=1):
         here = twin(cell)
         shown.scroll_into_view_if_needed()
         same(shown, here)
@@ -176,7 +173,7 @@ from bnn_course.explorers import Explorer
 calls = []
 def draw(figure, height, step):
     calls.append(height)
-    time.sleep(0.25)
+    time.sleep(0.5)
     if height > 30:
         raise ValueError("height must be ≤ 30")
     figure.subplots().plot([0, 1], [0, height])
@@ -196,15 +193,8 @@ def slow(server, open_lesson):
     return page
 
 
-def wait_for_line(shown, wanted, seconds=15):
-    line, end = shown.locator(".bnn-line"), time.monotonic() + seconds
-    while wanted not in line.inner_text() and time.monotonic() < end:
-        shown.page.wait_for_timeout(50)
-    assert wanted in line.inner_text()
-
-
 def test_moves_do_not_queue_up(slow):
-    (shown,) = slow.explorers()
+    (shown,) = slow.explorers(1)
     shown.locator("[role=slider]").first.focus()
     for _ in range(20):
         slow.page.keyboard.press("ArrowRight")
@@ -214,7 +204,7 @@ def test_moves_do_not_queue_up(slow):
 
 
 def test_an_error_is_shown_in_the_explorer_which_lives_on(slow):
-    (shown,) = slow.explorers()
+    (shown,) = slow.explorers(1)
     shown.locator("[role=slider]").first.focus()
     slow.page.keyboard.press("End")
     wait_for_line(shown, "Cannot draw this: ValueError: height must be ≤ 30")
@@ -223,10 +213,10 @@ def test_an_error_is_shown_in_the_explorer_which_lives_on(slow):
 
 
 def test_play_and_pause(slow):
-    (shown,) = slow.explorers()
+    (shown,) = slow.explorers(1)
     shown.get_by_role("button", name="play, step").focus()
     slow.page.keyboard.press("Enter")
-    wait_for_line(shown, "step 3,")
+    wait_until(slow.page, lambda: "step 0," not in shown.locator(".bnn-line").inner_text(), "a step")
     shown.get_by_role("button", name="play, step").focus()
     slow.page.keyboard.press("Enter")
     slow.page.wait_for_timeout(1500)
@@ -236,10 +226,10 @@ def test_play_and_pause(slow):
 
 
 def test_reset_while_playing_goes_back_and_stays_there(slow):
-    (shown,) = slow.explorers()
+    (shown,) = slow.explorers(1)
     shown.get_by_role("button", name="play, step").focus()
     slow.page.keyboard.press("Enter")
-    wait_for_line(shown, "step 3,")
+    wait_until(slow.page, lambda: "step 0," not in shown.locator(".bnn-line").inner_text(), "a step")
     shown.get_by_role("button", name="Reset").focus()
     slow.page.keyboard.press("Enter")
     slow.page.wait_for_timeout(2000)
@@ -248,16 +238,15 @@ def test_reset_while_playing_goes_back_and_stays_there(slow):
 
 
 def test_formulas_in_labels_are_typeset(slow):
-    (shown,) = slow.explorers()
-    assert shown.locator(".widget-label mjx-container").count() == 1
+    (shown,) = slow.explorers(1)
+    wait_until(slow.page, lambda: shown.locator(".widget-label mjx-container").count() == 1, "one typeset formula")
 
 
 def test_a_saved_notebook_shows_picture_and_line_without_a_kernel(slow, server, open_lesson):
     slow.save()
     server.end_kernels()
     again = open_lesson("slow")
-    again.page.wait_for_selector(".bnn-explorer .bnn-line")
-    (shown,) = again.explorers()
+    (shown,) = again.explorers(1)
     wait_for_line(shown, "height 0,")
     assert shown.locator("img").evaluate("picture => picture.naturalWidth") == 600
 
@@ -266,7 +255,7 @@ def test_a_saved_notebook_shows_picture_and_line_without_a_kernel(slow, server, 
 def test_a_lesson_that_has_not_run_shows_pictures_and_lines(name, server, open_lesson):
     shutil.copy(NOTEBOOKS / f"{name}.ipynb", server.folder / "as_shipped.ipynb")
     page = open_lesson("as_shipped")
-    page.page.wait_for_timeout(1000)
-    shown = page.page.locator(".jp-Notebook").inner_text()
-    assert shown.count("At the start: ") == len(CELLS[name])
+    notebook = page.page.locator(".jp-Notebook")
+    wait_until(page.page, lambda: notebook.inner_text().count("At the start: ") == len(CELLS[name]), "all first lines")
+    shown = notebook.inner_text()
     assert "interactive(" not in shown and "Error displaying widget" not in shown
