@@ -122,7 +122,8 @@ def advi(
     start_sd : float
         Start of all standard deviations on the unconstrained scale, > 0.
     callback : callable, optional
-        ``callback(approximation)`` after every `callback_every` steps; a true return value stops the fit.
+        ``callback(approximation)`` after every `callback_every` steps; a true return value stops the fit:
+        `loss_stands_still` is such a rule.
     callback_every : int
     resume : Approximation, optional
         Continue this fit, made from the same model with the same settings.
@@ -166,6 +167,37 @@ def find_map(
     """
     where = {"start": start, "start_sd": 0.0, "resume": resume}
     return _fit(model, "map", steps, learning_rate, random_seed, schedule, callback, callback_every, **where)
+
+
+def loss_stands_still(approximation, *, window=1000):
+    """Say whether more steps no longer lower the loss by more than its noise: a rule to stop a fit by.
+
+    The mean loss of the last `window` steps is compared with that of the `window` steps before. The fit goes on while
+    the fall between them is larger than twice its standard error. Pass it as ``callback``, with a constant schedule: a
+    step size that falls to zero makes every loss stand still. A smaller step size may lower the loss further.
+
+    Parameters
+    ----------
+    approximation : Approximation
+    window : int
+        Steps, at least 2; a callback is called with 1000.
+
+    Returns
+    -------
+    bool
+        False while fewer than ``2 * window`` steps have been taken.
+    """
+    if not isinstance(approximation, Approximation):
+        kind = type(approximation).__name__
+        raise TypeError(f"approximation must be an Approximation, got {kind}: pass what advi or find_map returned")
+    window = _checks.positive_integer(window, "window")
+    if window < 2:
+        raise ValueError(f"window must be ≥ 2 steps, got {window}: one loss has no spread")
+    before, last = approximation.loss[-2 * window : -window], approximation.loss[-window:]
+    if len(before) < window:
+        return False
+    standard_error = np.sqrt((before.var(ddof=1) + last.var(ddof=1)) / window)
+    return bool(before.mean() - last.mean() <= 2 * standard_error)
 
 
 def load(path, model):

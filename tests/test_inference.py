@@ -1,5 +1,6 @@
 """`bnn_course.inference`: PyMC's objective, PyMC's optimum, and a fit that can be stopped, saved and continued."""
 
+import dataclasses
 import os
 import re
 import sys
@@ -161,6 +162,36 @@ def test_an_interrupted_fit_keeps_what_it_has():
     found = fit(conjugate_model(), callback=stop, callback_every=50)
     assert found.step == len(found.loss) == 50 and found.steps == 3000
     assert fit(conjugate_model(), resume=found).step == 3000
+
+
+def stopped_at(losses, window):
+    """`loss_stands_still` of fits that had these losses."""
+    found = fit(conjugate_model(), steps=1)
+    return [inference.loss_stands_still(dataclasses.replace(found, loss=row), window=window) for row in losses]
+
+
+def test_the_rule_for_stopping_errs_as_often_as_two_standard_errors_say():
+    noise = np.random.default_rng(5).normal(0, 3, (2000, 400))
+    fall = np.repeat([1.0, 0.0], 200) * 4 * np.sqrt(2 * 3**2 / 200)  # by four standard errors
+    error = 5 * np.sqrt(0.023 * 0.977 / 2000)
+    assert np.mean(stopped_at(noise, 200)) == pytest.approx(0.977, abs=error)
+    assert np.mean(stopped_at(noise + fall, 200)) == pytest.approx(0.023, abs=error)
+    assert stopped_at(100 * noise - 7, 200) == stopped_at(noise, 200)
+    assert not any(stopped_at(noise[:20], 201))  # two windows are needed
+    assert stopped_at(np.ones((1, 10)), 5) == [True]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fit_that_is_stopped_by_the_rule_is_at_the_optimum(seed):
+    """From ten posterior sds away; a constant step size leaves the fit wandering by a fraction of one."""
+    precision = 1 / 2**2 + len(Y) / 0.7**2
+    found = fit(
+        conjugate_model(), steps=50_000, learning_rate=0.005, random_seed=seed, schedule="constant", start={"mu": 0.8},
+        callback=inference.loss_stands_still,
+    )  # fmt: skip
+    assert 2000 <= found.step < 20_000
+    assert found.mean["mu"] == pytest.approx(Y.sum() / 0.7**2 / precision, abs=precision**-0.5)
+    assert found.sd["mu"] == pytest.approx(precision**-0.5, rel=0.3)
 
 
 def test_the_step_is_traced_once_and_runs_without_python(monkeypatch):
@@ -343,6 +374,9 @@ REFUSED = [
         "settings",
     ),
     (lambda: fit(conjugate_model(), steps=20).sample(0, random_seed=0), ValueError, "draws"),
+    (lambda: inference.loss_stands_still([1.0, 2.0]), TypeError, "approximation must be"),
+    (lambda: inference.loss_stands_still(fit(conjugate_model(), steps=1), window=1), ValueError, "window must be ≥ 2"),
+    (lambda: inference.loss_stands_still(fit(conjugate_model(), steps=1), window=2.5), TypeError, "window"),
     (lambda: inference.log_density(conjugate_model())({"nu": 1.0}), ValueError, "point must have the keys"),
     (
         lambda: inference.log_density(minibatch_model()[0])({"w": np.zeros(3), "sigma_log__": 0.0}),
