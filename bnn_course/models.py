@@ -22,6 +22,7 @@ HYPERPRIORS = {
     "half_cauchy": {"beta": 1.0},
     "inverse_gamma": {"alpha": 2.0, "beta": 1.0},
 }
+EXAMPLES = {"prior": {"nu": 4.0}, "hyperprior": {"scale": 2.0}}
 
 
 def bnn_model(
@@ -89,6 +90,9 @@ def bnn_model(
     prior_parameters = _parameters("prior", prior, prior_parameters, PRIORS)
     hyperprior_parameters = _parameters("hyperprior", hyperprior, hyperprior_parameters, HYPERPRIORS)
     hidden = _hidden_widths(hidden)
+    for name, value in {"centred": centred, "fan_in_scaling": fan_in_scaling}.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, got {value!r}: pass one of the two")
     X, y, n_classes = _network_data(X, y, likelihood, n_classes, total_size)
     widths = [X.type.shape[1] if isinstance(X, Variable) else X.shape[1], *hidden, n_classes or 1]
     last = "class" if likelihood == "categorical" else "output"
@@ -153,6 +157,8 @@ def _network_likelihood(likelihood, linear, target, rows, total_size):
 def _parameters(what, name, given, known):
     """Parameters of a prior or hyperprior: the defaults, replaced by those given."""
     defaults = known[_checks.one_of(name, what, tuple(known))]
+    if given is not None and not isinstance(given, dict):
+        raise TypeError(f"{what}_parameters must be a dict or None, got {given!r}: write e.g. {EXAMPLES[what]}")
     given = dict(given or {})
     unknown = sorted(set(given) - set(defaults))
     if unknown:
@@ -180,8 +186,8 @@ def _network_data(X, y, likelihood, n_classes, total_size):
     categorical = likelihood == "categorical"
     if n_classes is not None and not categorical:
         raise ValueError(f"n_classes must be None for likelihood {likelihood!r}, got {n_classes}: leave it out")
-    if n_classes is not None and _checks.positive_integer(n_classes, "n_classes") < 2:
-        raise ValueError(f"n_classes must be ≥ 2, got {n_classes}: with one class there is nothing to learn")
+    if n_classes is not None:
+        _several_classes(n_classes)
     if isinstance(X, Variable) or isinstance(y, Variable):
         needed = {"total_size": total_size, "n_classes": n_classes} if categorical else {"total_size": total_size}
         _refuse_minibatches(X, y, likelihood, needed)
@@ -193,6 +199,12 @@ def _network_data(X, y, likelihood, n_classes, total_size):
         return X, _checks.as_array(y, "y", ndim=1, shape=(len(X),)).astype(float), None
     y = _checks.as_labels(y, "y", n_items=len(X), n_classes=n_classes if categorical else 2).astype(np.int64)
     return X, y, (n_classes or max(int(y.max()) + 1, 2)) if categorical else None
+
+
+def _several_classes(n_classes):
+    if _checks.positive_integer(n_classes, "n_classes") < 2:
+        raise ValueError(f"n_classes must be ≥ 2, got {n_classes}: with one class there is nothing to learn")
+    return int(n_classes)
 
 
 def _refuse_minibatches(X, y, likelihood, needed):
@@ -220,8 +232,9 @@ def image_classifier(images, labels, *, total_size, hidden=(128, 128), n_classes
     total_size : int
         Number of pictures in the full data: weighs the minibatch likelihood against the prior.
     hidden : tuple of int
-        Widths of the hidden layers.
+        Widths of the hidden layers, each ≥ 1; at least one.
     n_classes : int
+        ≥ 2.
     weight_sd : float
         Prior standard deviation of every weight and bias, > 0.
 
@@ -229,10 +242,15 @@ def image_classifier(images, labels, *, total_size, hidden=(128, 128), n_classes
     -------
     pm.Model
         Free variables ``w1, b1, w2, b2, …``; Deterministic ``probability`` (item, class); observed ``label``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a width, a size or the standard deviation is outside what is said above.
     """
     weight_sd = _checks.real_number(weight_sd, "weight_sd", low=0.0, high=np.inf, open_ends=True)
     total_size = _checks.positive_integer(total_size, "total_size")
-    hidden = [_checks.positive_integer(width, "hidden") for width in hidden]
+    hidden, n_classes = _hidden_widths(hidden), _several_classes(n_classes)
     widths = [images.type.shape[1] if hasattr(images, "type") else np.shape(images)[1], *hidden, n_classes]
     with pm.Model() as model:
         layer = pt.as_tensor(images) / 255

@@ -211,6 +211,19 @@ BAD = [
     ({"hyperprior_parameters": {"scale": -1}}, ValueError, "hyperprior_parameters['scale'] must lie in (0.0, inf), got -1: choose a value inside"),
     ({"hyperprior_parameters": {"scale": np.nan}}, ValueError, "hyperprior_parameters['scale'] must lie in (0.0, inf), got nan: choose a value inside"),
     ({"hyperprior": "inverse_gamma", "hyperprior_parameters": {"sigma": 1}}, ValueError, "hyperprior_parameters of 'inverse_gamma' must be among ['alpha', 'beta'], got ['sigma']: remove or rename"),
+    ({"hyperprior": "half_normal", "hyperprior_parameters": {"sigma": 0}}, ValueError, "hyperprior_parameters['sigma'] must lie in (0.0, inf), got 0: choose a value inside"),
+    ({"hyperprior": "half_cauchy", "hyperprior_parameters": {"beta": -1.0}}, ValueError, "hyperprior_parameters['beta'] must lie in (0.0, inf), got -1.0: choose a value inside"),
+    ({"hyperprior": "inverse_gamma", "hyperprior_parameters": {"alpha": 0.0}}, ValueError, "hyperprior_parameters['alpha'] must lie in (0.0, inf), got 0.0: choose a value inside"),
+    ({"hyperprior": "inverse_gamma", "hyperprior_parameters": {"beta": np.inf}}, ValueError, "hyperprior_parameters['beta'] must lie in (0.0, inf), got inf: choose a value inside"),
+    ({"hyperprior_parameters": {"scale": "1"}}, TypeError, "hyperprior_parameters['scale'] must be a number, got '1': pass a float"),
+    ({"hyperprior_parameters": 0.5}, TypeError, "hyperprior_parameters must be a dict or None, got 0.5: write e.g. {'scale': 2.0}"),
+    ({"prior": "student_t", "prior_parameters": [3]}, TypeError, "prior_parameters must be a dict or None, got [3]: write e.g. {'nu': 4.0}"),
+    ({"centred": "no"}, TypeError, "centred must be True or False, got 'no': pass one of the two"),
+    ({"fan_in_scaling": 2}, TypeError, "fan_in_scaling must be True or False, got 2: pass one of the two"),
+    ({"y": Y[:, None].astype(float), "likelihood": "normal"}, ValueError, "y must have 1 axes, got shape (30, 1): flatten it with .ravel()"),
+    ({"y": Y.astype(float), "likelihood": "categorical"}, TypeError, "y must be an array of integers, got dtype float64: convert it, e.g. y.astype(np.uint8)"),
+    ({"X": X[:0], "y": Y[:0]}, ValueError, "X must not be empty, got shape (0, 2): pass at least one element per axis"),
+    ({"X": BATCH_X, "y": BATCH_Y, "total_size": -30}, ValueError, "total_size must be ≥ 1, got -30: choose a positive number"),
     ({"total_size": 30}, ValueError, "total_size must be None for full data, got 30: it is for minibatches"),
     ({"X": BATCH_X, "y": BATCH_Y}, ValueError, "total_size must be given with minibatches, got None: a batch does not tell it"),
     ({"X": BATCH_X, "y": BATCH_Y, "total_size": 30, "likelihood": "categorical"}, ValueError, "n_classes must be given with minibatches, got None: a batch does not tell it"),
@@ -225,3 +238,26 @@ def test_bnn_model_refuses(change, error, message):
     with pytest.raises(error) as caught:
         models.bnn_model(**{"X": X, "y": Y, **change})
     assert str(caught.value) == message
+
+
+BAD_CLASSIFIER = [
+    ({"total_size": 0}, ValueError, "total_size must be ≥ 1, got 0: choose a positive number"),
+    ({"hidden": ()}, ValueError, "hidden must name at least one layer, got none: write e.g. (5, 5)"),
+    ({"hidden": (5, 0)}, ValueError, "hidden must be ≥ 1, got 0: choose a positive number"),
+    ({"hidden": 5}, TypeError, "hidden must be a sequence of whole numbers ≥ 1, got 5: write e.g. (5, 5)"),
+    ({"n_classes": 1}, ValueError, "n_classes must be ≥ 2, got 1: with one class there is nothing to learn"),
+    ({"weight_sd": 0}, ValueError, "weight_sd must lie in (0.0, inf), got 0: choose a value inside"),
+]
+
+
+@pytest.mark.parametrize("change, error, message", BAD_CLASSIFIER)
+def test_image_classifier_refuses(change, error, message):
+    with pytest.raises(error) as caught:
+        models.image_classifier(BATCH_X, BATCH_Y, **{"total_size": 30, **change})
+    assert str(caught.value) == message
+
+
+def test_a_random_start_wants_a_generator():
+    with pytest.raises(TypeError) as caught:
+        models.random_start(pm.Model(), 1)
+    assert str(caught.value) == "rng must be a numpy.random.Generator, got 1: pass np.random.default_rng(seed)"
