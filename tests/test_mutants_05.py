@@ -1,5 +1,7 @@
 """The checks of lesson 05 see what they look for: each break of a formula fails the claim that guards it."""
 
+# ruff: noqa: E501 - lines of the lesson are quoted whole
+
 import pytest
 from _mutants import Cells
 
@@ -20,6 +22,9 @@ NEEDED = {
     "05-identity": [*GRID, SHIPPED_DRAWS, "def split("],
     "05-labels": [*GRID, SHIPPED_DRAWS, "def split(", 'labels = (rng', ],
     "05-shrinks": [*START, "RECORD = np", "def interval(", '"05-shrinks"'],
+    "05-outside": [*START, "RECORD = np", "def interval(", "def advantage(", '"05-few"'],
+    "05-outside-nll": [*START, "RECORD = np", "def interval(", "def advantage(", '"05-few"'],
+    "05-mean-worse": [*MODEL, "def energy(", "def answers(", '"05-mean-worse"'],
 }  # fmt: skip
 
 MUTANTS = {  # what is broken: (claim that must fail, text of the lesson, text of the mutant)
@@ -37,8 +42,11 @@ MUTANTS = {  # what is broken: (claim that must fail, text of the lesson, text o
     "divergence the wrong way": ("05-identity", "special.rel_entr(p, mean)", "special.rel_entr(mean, p)"),
     "one class forgotten": ("05-identity", " + special.entr(1 - q)", ""),
     "probabilities taken for labels": ("05-labels", ".astype(float)\n_,", " * on_grid['NUTS']\n_,"),
+    "MAP and posterior exchanged": ("05-outside", 'advantage("accuracy", "outside", 100)', '-advantage("accuracy", "outside", 100)'),
+    "points of another place": ("05-outside-nll", 'advantage("nll", "outside", 100)', 'advantage("nll", "between", 100)'),
+    "answers of a mean, twice": ("05-mean-worse", "(network(mean_weights, seen_x), answers", "(answers(reference, seen_x).mean(axis=0), answers"),
     "sizes in another order": ("05-shrinks", "SIZES, SEEDS = [25, 100, 400]", "SIZES, SEEDS = [25, 400, 100]"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("claim", NEEDED)
