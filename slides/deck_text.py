@@ -190,14 +190,14 @@ def _sentence(lessons, found):
 
 
 def _number(lessons, found):
-    """Return the text once each of its numbers is where the markup says."""
+    """Return the text, which no line break divides, once each of its numbers is where the markup says."""
     numbers = NUMBER.findall(found["text"])
     if not numbers:
         raise DeckError(f"there is no number in {found.group()}")
     for number in numbers:
         if not _is_there(lessons, number, found["kind"], found["place"]):
             raise DeckError(f"{number} does not stand where {found.group()} says")
-    return found["text"]
+    return f'<span class="number">{found["text"]}</span>'
 
 
 def _is_there(lessons, number, kind, place):
