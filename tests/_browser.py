@@ -38,7 +38,8 @@ def chromium():
 
         def open_page(url):
             page, foreign = browser.new_page(viewport={"width": 1280, "height": 720}), []
-            page.on("request", lambda request: None if request.url.startswith(LOCAL) else foreign.append(request.url))
+            for kind in ("request", "websocket"):
+                page.on(kind, lambda asked: None if asked.url.startswith(LOCAL) else foreign.append(asked.url))
             page.goto(url, wait_until="load")
             return page, foreign
 

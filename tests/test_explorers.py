@@ -2,14 +2,24 @@
 
 import base64
 import io
+from pathlib import Path
+from types import SimpleNamespace
 
+import build
 import ipywidgets
+import lesson_text
 import matplotlib.image
+import nbformat
 import numpy as np
 import pytest
+from _browser import skip_without_browser
+from nbconvert import HTMLExporter
 
+import course
 from bnn_course import explorers
 from bnn_course.explorers import Explorer, Pad, spoken
+
+LESSONS = sorted(Path(build.__file__).parent.glob("[0-9][0-9]_*.ipynb"))
 
 
 def line_to(figure, height, shape):
@@ -81,6 +91,31 @@ def test_without_a_kernel_there_are_a_picture_and_a_readable_line(explorer, monk
     assert capsys.readouterr().out == "At the start: The line ends at 0.5\n"
 
 
+def test_a_web_page_made_of_a_notebook_shows_picture_and_line(explorer, monkeypatch):
+    shown = []
+    monkeypatch.setattr(explorers, "display", lambda data, raw: shown.append(data))
+    explorer._ipython_display_()
+    outputs = [nbformat.v4.new_output("display_data", data=data) for data in shown]
+    outputs.append(nbformat.v4.new_output("stream", text=f"At the start: {explorer.line}\n"))
+    cell = nbformat.v4.new_code_cell("", outputs=outputs, execution_count=1)
+    page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    assert f'src="data:image/png;base64,{shown[0]["image/png"]}"' in page.replace("\n", "")
+    assert "At the start: The line ends at 0.5" in page and "Explorer with" not in page and "widget-view" not in page
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_lessons_ship_a_picture_and_a_readable_line_of_every_explorer(path):
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if lesson_text.is_explorer(cell)]
+    assert bool(cells) == ("01" <= path.stem[:2] <= "09"), "lessons 01 to 09 have explorers"
+    for cell in cells:
+        picture, line = cell.outputs
+        assert set(picture.data) == {"image/png", "text/plain"} and picture.data["text/plain"].startswith(
+            "Explorer with"
+        )
+        assert pixels(base64.b64decode(picture.data["image/png"])).shape[1] == 600 and picture.metadata["image/png"].alt
+        assert line.text.startswith("At the start: ") and line.text.count("\n") == 1
+
+
 def test_formulas_in_labels_are_read_aloud():
     assert spoken(r"prior sd $\tau$") == "prior sd tau"
     assert spoken(r"$\mu_1$, mean of $q$") == "mu 1, mean of q"
@@ -102,6 +137,25 @@ def test_a_play_button_moves_its_control_from_where_it_is():
     assert not explorer.player.playing
 
 
+def test_a_step_of_the_play_button_that_arrives_after_reset_is_undone(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(explorers, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def draw(figure, step):
+        clock[0] += 5.0  # a slow picture
+        return f"step {step}"
+
+    step = ipywidgets.IntSlider(value=3, min=1, max=9, description="step")
+    explorer = Explorer(draw, "Steps", play="step", step=step)
+    explorer.player.playing = True
+    explorer.reset()
+    step.value = 4
+    assert (explorer.line, step.value) == ("step 3", 3)
+    clock[0] += 2.0
+    step.value = 4
+    assert explorer.line == "step 4"
+
+
 def test_ink_and_value_of_a_pad_say_the_same():
     pad = Pad(description="digit")
     assert np.frombuffer(pad.value, np.uint8).sum() == 0 and base64.b64decode(pad.ink) == pad.value
@@ -120,6 +174,14 @@ def test_a_pad_is_a_control():
     assert explorer.line == "ink 0"
     explorer.reset()
     assert explorer.line == f"ink {255 * 784}"
+
+
+@pytest.mark.parametrize("wish, outcome", [("", pytest.skip.Exception), ("required", pytest.fail.Exception)])
+def test_without_a_browser_its_tests_say_what_to_do_and_fail_where_one_is_required(monkeypatch, wish, outcome):
+    monkeypatch.setenv("BNN_COURSE_BROWSER", wish)
+    monkeypatch.setattr(course, "find_browser", lambda *_: None)
+    with pytest.raises(outcome, match=r"the browser tests need .*: run `python course.py "):
+        skip_without_browser()
 
 
 def test_the_front_end_asks_no_server():

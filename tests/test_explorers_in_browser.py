@@ -1,10 +1,13 @@
 """Every lesson in JupyterLab, and its explorers: each control is moved by keyboard, and picture and line follow.
 
-What is expected is what the same explorer gives here, in Python. Screenshots are kept in the folder `screenshots`.
+What is expected is what the same explorer gives here, in Python. The folder `screenshots` keeps a picture of each
+explorer and what a screen reader is given of it.
 """
 
 import ast
 import base64
+import itertools
+import re
 import shutil
 from pathlib import Path
 
@@ -16,8 +19,9 @@ import nbformat
 import pytest
 from _browser import chromium
 from _lab import Page, lab, wait_until
+from threadpoolctl import threadpool_limits
 
-from bnn_course.explorers import Pad
+from bnn_course.explorers import Pad, digits
 
 NOTEBOOKS = Path(build.__file__).parent
 SCREENSHOTS = NOTEBOOKS.parent / "screenshots"
@@ -82,8 +86,11 @@ def twin(cell):
 
 @pytest.fixture
 def style_of_lessons(monkeypatch):
+    """Figures as in the kernels of the lessons, which compute with one thread: several add up in another order."""
     monkeypatch.chdir(NOTEBOOKS)
-    with matplotlib.rc_context(fname="matplotlibrc"):
+    for made_with_more in (digits._judged, digits._ranked, digits._turned, digits._usual):
+        made_with_more.cache_clear()
+    with threadpool_limits(1), matplotlib.rc_context(fname="matplotlibrc"):
         yield
 
 
@@ -106,6 +113,32 @@ def same(shown, expected):
     wait_until(shown.page, lambda: shown.locator(".bnn-line").inner_text() == expected.line, expected.line)
     png = base64.b64encode(expected.picture.png).decode()
     wait_until(shown.page, lambda: shown.locator("img").evaluate(PICTURE) == png, f"the picture of: {expected.line}")
+
+
+def is_read_aloud(shown, here):
+    """Picture, line and controls of an explorer have names, and a slider says the value that stands beside it."""
+    labels = here.picture.labels
+    assert shown.get_attribute("aria-label") == f"Explorer with the controls {', '.join(labels)}"
+    assert shown.get_by_role("img", name=here.alt, exact=True).count() == 1
+    assert shown.locator(".bnn-line").get_attribute("aria-live") == "polite"
+    for place, (label, control) in enumerate(zip(labels, here.controls.values(), strict=True)):
+        row = shown.locator(".bnn-control").nth(place)
+        part = row.locator("select, canvas, [role=slider]")
+        assert part.get_attribute("aria-label") == label
+        formulas, typeset = control.description.count("$") // 2, row.locator("mjx-container")
+        wait_until(shown.page, lambda n=formulas, t=typeset: t.count() == n, f"{formulas} formulas in {label}")
+        said = part.get_attribute("aria-valuetext")
+        if isinstance(control, ipywidgets.SelectionSlider):
+            assert said == control._options_labels[control.index]
+        elif part.get_attribute("role") == "slider":
+            assert float(said.replace("−", "-")) == pytest.approx(control.value, abs=1e-6)
+
+
+def keep(shown, name):
+    """Keep a picture of an explorer, and what a screen reader is given of it."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    shown.screenshot(path=SCREENSHOTS / f"{name}.png")
+    (SCREENSHOTS / f"{name}.txt").write_text(shown.aria_snapshot() + "\n", encoding="utf-8")
 
 
 def draw_a_one(page, canvas):
@@ -148,20 +181,84 @@ def test_a_lesson_runs_in_jupyterlab_and_its_explorers_move(name, open_lesson, s
         here = twin(cell)
         shown.scroll_into_view_if_needed()
         same(shown, here)
-        start, labels = here.line, here.picture.labels
-        for place, control in enumerate(here.controls.values()):
-            parts = shown.locator(".bnn-control").nth(place).locator("select, canvas, [role=slider]")
-            assert parts.first.get_attribute("aria-label") == labels[place]
+        start = here.line
+        is_read_aloud(shown, here)
+        for place, (control, label) in enumerate(zip(here.controls.values(), here.picture.labels, strict=True)):
             reset(lesson.page, shown, here)
             before = here.picture.png
             move(lesson.page, shown, place, control)
-            assert here.picture.png != before, f"{labels[place]} moves nothing"
+            assert here.picture.png != before, f"{label} moves nothing"
             same(shown, here)
+            is_read_aloud(shown, here)
             assert not isinstance(control, Pad) or "says 1 with" in here.line
-        SCREENSHOTS.mkdir(exist_ok=True)
-        shown.screenshot(path=SCREENSHOTS / f"{name[:2]}_explorer_{number}.png")
+        keep(shown, f"{name[:2]}_explorer_{number}")
         reset(lesson.page, shown, here)
         assert here.line == start
+
+
+# --- the pad, with a finger and by keyboard -----------------------------------------------------
+
+PAD = "from bnn_course.explorers import digits\ndigits.drawing()"
+LETTER_W = [(30, 50), (65, 150), (98, 80), (130, 150), (165, 50)]  # places on the pad
+
+
+def write(server, name, *sources):
+    """Write a notebook with these cells into the folder of the server."""
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=lesson_text.METADATA)
+    nbformat.write(notebook, server.folder / f"{name}.ipynb")
+
+
+@pytest.fixture
+def pad(server, open_lesson, style_of_lessons):
+    """A page with the explorer of drawings, and a function that waits until it shows what is said of the ink here."""
+    write(server, "pad", PAD)
+    page = open_lesson("pad")
+    page.run_all()
+    (shown,) = page.explorers(1)
+    shown.locator("canvas").scroll_into_view_if_needed()
+
+    def line_of_ink():
+        here = digits.drawing()
+        here.controls["ink"].value = base64.b64decode(shown.locator("canvas").evaluate(INK))
+        same(shown, here)
+        return here.line
+
+    return page.page, shown, line_of_ink
+
+
+def touch(page, corners):
+    """Move a finger along lines between places on the page."""
+    device = page.context.new_cdp_session(page)
+    places = [corners[0]]
+    for (x, y), (to_x, to_y) in itertools.pairwise(corners):
+        places += [(x + part / 8 * (to_x - x), y + part / 8 * (to_y - y)) for part in range(1, 9)]
+    for kind, (x, y) in zip(["touchStart", *["touchMove"] * (len(places) - 1)], places, strict=True):
+        device.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    device.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_a_letter_drawn_with_a_finger_is_not_known_to_the_network(pad):
+    page, shown, line_of_ink = pad
+    canvas = shown.locator("canvas")
+    canvas.evaluate("canvas => canvas.addEventListener('pointermove', event => { window.with = event.pointerType; })")
+    box = canvas.bounding_box()
+    touch(page, [(box["x"] + x, box["y"] + y) for x, y in LETTER_W])
+    assert page.evaluate("window.with") == "touch"
+    line = line_of_ink()
+    assert int(re.search(r"more than for (\d+) % of the test digits", line)[1]) >= 98
+    keep(shown, "letter_with_a_finger")
+
+
+def test_a_one_is_drawn_by_keyboard_and_reset_wipes_the_pad(pad):
+    page, shown, line_of_ink = pad
+    shown.locator("canvas").focus()
+    for key in ("ArrowRight", " ", *["ArrowDown"] * 19, " ", "ArrowLeft", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert "says 1 with over 99 %" in line_of_ink()
+    keep(shown, "one_by_keyboard")
+    reset(page, shown, digits.drawing())
+    assert not any(base64.b64decode(shown.locator("canvas").evaluate(INK)))
 
 
 # --- the mechanism, with a drawing function that is slow and one that fails ---------------------
@@ -186,8 +283,7 @@ Explorer(draw, "A line from zero", play="step", height=height, step=step)
 
 @pytest.fixture
 def slow(server, open_lesson):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SLOW)], metadata=lesson_text.METADATA)
-    nbformat.write(notebook, server.folder / "slow.ipynb")
+    write(server, "slow", SLOW)
     page = open_lesson("slow")
     page.run_all()
     return page
@@ -217,7 +313,7 @@ def test_play_and_pause(slow):
     shown.get_by_role("button", name="play, step").focus()
     slow.page.keyboard.press("Enter")
     wait_until(slow.page, lambda: "step 0," not in shown.locator(".bnn-line").inner_text(), "a step")
-    shown.get_by_role("button", name="play, step").focus()
+    shown.get_by_role("button", name="pause, step").focus()
     slow.page.keyboard.press("Enter")
     slow.page.wait_for_timeout(1500)
     stopped = shown.locator(".bnn-line").inner_text()
@@ -232,6 +328,7 @@ def test_reset_while_playing_goes_back_and_stays_there(slow):
     wait_until(slow.page, lambda: "step 0," not in shown.locator(".bnn-line").inner_text(), "a step")
     shown.get_by_role("button", name="Reset").focus()
     slow.page.keyboard.press("Enter")
+    wait_for_line(shown, "step 0,")
     slow.page.wait_for_timeout(2000)
     assert "step 0," in shown.locator(".bnn-line").inner_text()
     assert shown.locator("[role=slider]").nth(1).get_attribute("aria-valuenow") == "0.0"
@@ -240,6 +337,18 @@ def test_reset_while_playing_goes_back_and_stays_there(slow):
 def test_formulas_in_labels_are_typeset(slow):
     (shown,) = slow.explorers(1)
     wait_until(slow.page, lambda: shown.locator(".widget-label mjx-container").count() == 1, "one typeset formula")
+
+
+def test_arrow_keys_that_move_a_control_do_not_move_to_another_cell(server, open_lesson):
+    write(server, "keys", "'above'", PAD.replace("drawing", "turning"), "'below'")
+    page = open_lesson("keys")
+    page.run_all()
+    (shown,) = page.explorers(1)
+    for part, key, line in [("select", "ArrowDown", "A 1 turned by 60°"), ("[role=slider]", "ArrowUp", "by 65°")]:
+        shown.locator(part).focus()
+        page.page.keyboard.press(key)
+        wait_for_line(shown, line)
+        assert page.page.locator(".jp-Cell.jp-mod-active .bnn-explorer").count() == 1
 
 
 def test_a_saved_notebook_shows_picture_and_line_without_a_kernel(slow, server, open_lesson):
@@ -251,6 +360,32 @@ def test_a_saved_notebook_shows_picture_and_line_without_a_kernel(slow, server, 
     assert shown.locator("img").evaluate("picture => picture.naturalWidth") == 600
 
 
+def test_an_untrusted_notebook_shows_the_first_picture_and_its_line(slow, server, open_lesson):
+    slow.save()
+    notebook = nbformat.read(server.folder / "slow.ipynb", as_version=4)
+    assert "application/vnd.jupyter.widget-view+json" in notebook.cells[0].outputs[0].data
+    notebook.cells.append(nbformat.v4.new_markdown_cell("Changed elsewhere: JupyterLab knows no such notebook."))
+    nbformat.write(notebook, server.folder / "strange.ipynb")
+    cell = open_lesson("strange").page.locator(".jp-CodeCell")
+    wait_until(cell.page, lambda: "At the start: height 0, step 0" in cell.inner_text(), "the first line")
+    assert cell.locator("img").evaluate("picture => picture.naturalWidth") == 600
+    assert cell.locator(".bnn-explorer").count() == 0 and "Explorer(" not in cell.locator(".jp-OutputArea").inner_text()
+
+
+def test_errors_and_requests_that_leave_the_machine_are_noticed(server):
+    write(server, "empty", "1")
+    page = Page(server, "empty.ipynb")
+    page.page.evaluate("""() => {
+        console.error('said on purpose');
+        fetch('http://course.invalid/').catch(() => null);
+        new WebSocket('ws://course.invalid/');
+    }""")
+    wait_until(page.page, lambda: len(page.foreign) == 2, "both requests")
+    assert sorted(page.foreign) == ["http://course.invalid/", "ws://course.invalid/"]
+    assert "said on purpose" in page.errors
+    page.close()
+
+
 @pytest.mark.parametrize("name", [name for name, cells in CELLS.items() if cells][:1])
 def test_a_lesson_that_has_not_run_shows_pictures_and_lines(name, server, open_lesson):
     shutil.copy(NOTEBOOKS / f"{name}.ipynb", server.folder / "as_shipped.ipynb")
@@ -259,3 +394,6 @@ def test_a_lesson_that_has_not_run_shows_pictures_and_lines(name, server, open_l
     wait_until(page.page, lambda: notebook.inner_text().count("At the start: ") == len(CELLS[name]), "all first lines")
     shown = notebook.inner_text()
     assert "interactive(" not in shown and "Error displaying widget" not in shown
+    widths = "pictures => pictures.map(picture => picture.naturalWidth)"
+    cells = page.page.locator(".jp-CodeCell", has_text="At the start: ")
+    assert cells.locator("img").evaluate_all(widths) == [600] * len(CELLS[name])

@@ -110,16 +110,17 @@ class Explorer(ipywidgets.VBox):
         button : ipywidgets.Button, optional
             The one that was pressed.
         """
-        self.busy = True
+        self.busy, playing = True, bool(self.player and self.player.playing)
         try:
             if self.player:
-                self.late = time.monotonic() + 1.0 if self.player.playing else self.late
                 self.player.playing, self.player.value = False, self.start[self.played]
             for name, value in self.start.items():
                 self.controls[name].value = value
         finally:
             self.busy = False
         self.move()
+        if playing:
+            self.late = time.monotonic() + 1.0
 
     def _ipython_display_(self):
         png, line = self.drawn()
@@ -142,7 +143,7 @@ class Picture(anywidget.AnyWidget):
 
 
 class Pad(anywidget.AnyWidget):
-    """A square of 28 × 28 cells to draw on with mouse, pen or finger: a control whose `value` is the ink.
+    """A square of 28 × 28 cells to draw on with mouse, pen, finger or keys: a control whose `value` is the ink.
 
     Attributes
     ----------

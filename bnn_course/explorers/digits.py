@@ -138,7 +138,8 @@ def draw_rejecting(figure, percent, score):
     wrong = (answers != labels)[order]
     just = order[kept : kept + 10]
     _draw_risks(figure.add_axes([0.145, 0.42, 0.8, 0.55]), score, kept / len(order), wrong[:kept].mean())
-    _draw_row(figure.add_axes([0.02, 0.09, 0.96, 0.18]), images[just], labels[just], answers[just])
+    figure.text(0.03, 0.27, "the last ten to be rejected:", fontsize=plots.SMALL)
+    _draw_row(figure.add_axes([0.02, 0.08, 0.96, 0.18]), images[just], labels[just], answers[just])
     unit = " nats" if score in SCORES[:2] else ""
     return (
         f"Rejected: {percent:.1f} % of {len(order):,} digits, {score} at least {scores[score][just[0]]:.2g}{unit}; "
@@ -224,10 +225,10 @@ def draw_turning(figure, digit, angle):
     below = figure.add_axes([0.1, 0.13, 0.88, 0.34])
     below.plot(ANGLES, entropy.total, "-", color=plots.BLUE, label="total")
     below.plot(ANGLES, entropy.epistemic, "--", color=plots.VERMILLION, label="mutual information")
-    below.axvline(angle, color=plots.DARK, linewidth=1.2)
+    below.axvline(angle, ymax=0.8, color=plots.DARK, linewidth=1.2)
     below.plot([angle, angle], [entropy.total[place], entropy.epistemic[place]], "o", color=plots.DARK, zorder=3)
     below.set(xlim=(-6, 366), xticks=range(0, 361, 90), xlabel="angle (degrees)")
-    below.set(ylim=(0, 2.3), yticks=[0, 1, 2], ylabel="entropy (nats)")
+    below.set(ylim=(0, 2.9), yticks=[0, 1, 2], ylabel="entropy (nats)")  # above ln 10 there is room for the legend
     below.legend(loc="upper right", frameon=False, ncols=2, fontsize=8)
     return f"A {digit} turned by {angle}°: {_says(draws[:, place])}. {_entropies(entropy, place)}."
 
@@ -256,8 +257,8 @@ def turning():
     """
     return Explorer(
         draw_turning,
-        "A three turned on its side, the network's class probabilities with long whiskers, and below total entropy and "
-        "mutual information against the angle.",
+        "A turned digit; the network's class probabilities, whose whiskers hold nine tenths of the draws; below, total "
+        "entropy and mutual information against the angle.",
         size=(6, 3.8),
         play="angle",
         digit=ipywidgets.Dropdown(options=list(DIGITS), description="digit"),
@@ -366,8 +367,8 @@ def drawing():
     """
     return Explorer(
         draw_drawing,
-        "A letter K as the network sees it, its class probabilities spread over several digits with long whiskers, and "
-        "a bar of total entropy in its two parts.",
+        "The drawing as the network sees it, a letter while there is none; the network's class probabilities, whose "
+        "whiskers hold nine tenths of the draws; and a bar of total entropy in its two parts.",
         size=(6, 3),
         ink=Pad(description="draw here"),
     )

@@ -1,22 +1,31 @@
 // What a browser shows of an explorer: its picture with the line of numbers, and the pad on which one draws a digit.
 // Runs in JupyterLab through anywidget; asks no server for anything.
 
-const named = "[role=slider], select, input, canvas, .widget-play button";
+const named = "[role=slider], .widget-readout, select, input, canvas, .widget-play button";
 
-// JupyterLab takes the arrow keys of a list for itself and moves to another cell: keep them from it.
-const keepKeysOfLists = (event) => {
-  if (event.target.tagName === "SELECT" && event.target.closest(".bnn-explorer")) event.stopPropagation();
+// JupyterLab takes some keys for itself, the arrow keys to move to another cell: not while they move a control.
+const keepKeys = (event) => {
+  if (!event.target.closest?.(".bnn-explorer")) return;
+  const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey);
+  const ours = plain && /^(Arrow.*|Page.*|Home|End|Enter| )$/.test(event.key);
+  event.target.toggleAttribute("data-lm-suppress-shortcuts", ours);
 };
-window.addEventListener("keydown", keepKeysOfLists, true);
+window.addEventListener("keydown", keepKeys, true);
 
-// ipywidgets 8 gives a slider's handle no name: screen readers would say "slider, 0.5". Name controls by their labels.
+// ipywidgets 8 gives a slider's handle no name, and the place in the list as its value: screen readers would say
+// "slider, 3" where 0.3 is shown. Name controls by their labels, and let a slider say what stands beside it.
 function nameControls(box, labels) {
-  box.setAttribute("role", "group");
   for (const [position, control] of [...box.querySelectorAll(".bnn-control")].entries()) {
+    const readout = control.querySelector(".widget-readout");
     for (const part of control.querySelectorAll(named)) {
       const icon = part.querySelector("i")?.className.match(/fa-(play|pause|stop|repeat|retweet)/)?.[1];
-      part.setAttribute("aria-label", (icon ? `${icon === "retweet" ? "repeat" : icon}, ` : "") + labels[position]);
+      const what = part === readout ? "value, " : icon ? `${icon === "retweet" ? "repeat" : icon}, ` : "";
+      part.setAttribute("aria-label", what + labels[position]);
     }
+    readout?.setAttribute("role", "textbox");
+    const handle = readout && control.querySelector("[role=slider]");
+    const value = readout?.textContent;
+    if (handle && handle.getAttribute("aria-valuetext") !== value) handle.setAttribute("aria-valuetext", value);
   }
   return box.querySelectorAll(".bnn-control").length === labels.length && box.querySelector(named) !== null;
 }
@@ -45,13 +54,20 @@ function renderPicture({ model, el }) {
   };
   model.on("change:count", show);
   show();
+  const labels = model.get("labels");
+  let renaming = null;
   whenReady(() => {
     const box = el.closest(".bnn-explorer");
-    if (!box) return false;
-    box.setAttribute("aria-label", model.get("alt"));
-    return nameControls(box, model.get("labels"));
+    if (!box || !nameControls(box, labels)) return false;
+    box.setAttribute("role", "group");
+    box.setAttribute("aria-label", `Explorer with the controls ${labels.join(", ")}`);
+    renaming = new MutationObserver(() => nameControls(box, labels)); // a value moves, "play" becomes "pause"
+    const changes = { subtree: true, childList: true, characterData: true, attributes: true };
+    renaming.observe(box.firstElementChild, { ...changes, attributeFilter: ["class", "aria-valuetext"] });
+    return true;
   });
   return () => {
+    renaming?.disconnect();
     model.off("change:count", show);
     URL.revokeObjectURL(url);
   };
@@ -59,18 +75,25 @@ function renderPicture({ model, el }) {
 
 const CELLS = 28;
 const SIDE = 196; // pixels on the screen
+const INK = 15; // width of a line
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const KEYS = "By keyboard: arrow keys move the pen, space puts it down or lifts it.";
 
-// Draw with mouse, pen or finger; the 28 × 28 grey values go to Python while drawing, at most once per picture shown.
+// Draw with mouse, pen, finger or keys; the 28 × 28 grey values go to Python while drawing, at most once per picture
+// shown.
 function renderPad({ model, el }) {
   const label = document.createElement("div");
   label.textContent = model.get("description");
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIDE;
   canvas.tabIndex = 0;
-  canvas.setAttribute("role", "img");
+  canvas.setAttribute("role", "application"); // the keys are for the pad, not for the screen reader
+  canvas.setAttribute("aria-description", KEYS);
   Object.assign(canvas.style, { border: "1px solid #404040", background: "white", touchAction: "none", cursor: "crosshair" });
   const ink = canvas.getContext("2d", { willReadFrequently: true });
-  let last = null;
+  let last = null; // where mouse or finger is while it draws
+  const pen = document.createElement("div"); // where the keys would draw
+  let [at, down] = [[SIDE / 2, SIDE / 7], false];
 
   const clear = () => {
     ink.fillStyle = "white";
@@ -107,35 +130,64 @@ function renderPad({ model, el }) {
     return [((event.clientX - box.left) * SIDE) / box.width, ((event.clientY - box.top) * SIDE) / box.height];
   };
   const stroke = (from, to) => {
-    Object.assign(ink, { strokeStyle: "black", lineWidth: 15, lineCap: "round", lineJoin: "round" });
+    Object.assign(ink, { strokeStyle: "black", lineWidth: INK, lineCap: "round", lineJoin: "round" });
     ink.beginPath();
     ink.moveTo(...from);
     ink.lineTo(to[0] + 0.01, to[1]); // a line without length would leave no dot
     ink.stroke();
   };
 
+  const showPen = (visible) => {
+    const [left, top] = at.map((value) => `${value + 1 - INK / 2}px`); // the pad has a border of 1
+    const look = { width: `${INK}px`, height: `${INK}px`, border: "1px solid #d55e00", borderRadius: "50%" };
+    const place = { position: "absolute", left, top, boxSizing: "border-box", pointerEvents: "none" };
+    Object.assign(pen.style, look, place, { background: down ? "#d55e00" : "none", display: visible ? "" : "none" });
+  };
+
   canvas.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary) return; // a second finger
     canvas.setPointerCapture(event.pointerId);
     last = place(event);
     stroke(last, last);
     send();
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!last) return;
+    if (!last || !event.isPrimary) return;
     const now = place(event);
     stroke(last, now);
     last = now;
     send();
   });
-  const end = () => {
+  const end = (event) => {
+    if (!event.isPrimary) return;
     if (last) send();
     last = null;
   };
   canvas.addEventListener("pointerup", end);
   canvas.addEventListener("pointercancel", end);
-  model.on("change:ink", () => last || show());
+  canvas.addEventListener("keydown", (event) => {
+    const step = STEPS[event.key];
+    if (!step && event.key !== " ") return;
+    event.preventDefault(); // the page would scroll
+    down = step ? down : !down;
+    const next = at.map((value, axis) => Math.min(SIDE, Math.max(0, value + (step ? step[axis] * (SIDE / CELLS) : 0))));
+    if (down) stroke(at, next);
+    at = next;
+    showPen(true);
+    if (down) send();
+  });
+  canvas.addEventListener("focus", () => showPen(canvas.matches(":focus-visible")));
+  canvas.addEventListener("blur", () => showPen((down = false)));
+  model.on("change:ink", () => last || down || show());
   show();
-  el.append(label, canvas);
+  showPen(false);
+  const paper = document.createElement("div");
+  paper.style.position = "relative";
+  paper.append(canvas, pen);
+  const hint = document.createElement("small");
+  hint.textContent = KEYS;
+  Object.assign(hint.style, { display: "block", maxWidth: `${SIDE}px`, lineHeight: "1.3" });
+  el.append(label, paper, hint);
 }
 
 export default {

@@ -112,7 +112,7 @@ def tasks(ladder):
     """
     table = read(ladder)
     shares = table["share"].tolist()
-    ends = {0.0: "0, pooled", 1.0: "1, separate"}
+    ends = {0.0: "pooled", 1.0: "separate"}
     return Explorer(
         partial(draw_tasks, table=table),
         "Left, eighteen lines, one a task, from the pooled network to separate ones: the probability of the right class"
