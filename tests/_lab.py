@@ -18,6 +18,7 @@ import course
 SETTINGS = course.LAB_SETTINGS | {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # cells off the screen are in the page, too
 }
+THREADS = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"}
 TROUBLE = "[data-mime-type='application/vnd.jupyter.stderr'], [data-mime-type='application/vnd.jupyter.error']"
 DONE = """trouble => {
     const panel = document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden)');
@@ -55,6 +56,9 @@ class Lab:
         own = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
         own |= {f"JUPYTER_{kind}_DIR": kind.lower() for kind in ("CONFIG", "RUNTIME", "DATA")}
         environment = kernel_environment(scratch / "ipython") | {key: str(scratch / name) for key, name in own.items()}
+        for name in THREADS:  # as many threads as this process has: with more or fewer, sums differ in the last digit
+            environment.pop(name, None)
+        environment |= {name: os.environ[name] for name in THREADS & os.environ.keys()}
         options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
         options += [f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={root}"]
         options += ["--LabApp.news_url=", "--LabApp.extension_manager=readonly", "--ServerApp.quit_button=False"]

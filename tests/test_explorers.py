@@ -2,6 +2,8 @@
 
 import base64
 import io
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +15,6 @@ import nbformat
 import numpy as np
 import pytest
 from _browser import skip_without_browser
-from nbconvert import HTMLExporter
 
 import course
 from bnn_course import explorers
@@ -91,14 +92,16 @@ def test_without_a_kernel_there_are_a_picture_and_a_readable_line(explorer, monk
     assert capsys.readouterr().out == "At the start: The line ends at 0.5\n"
 
 
-def test_a_web_page_made_of_a_notebook_shows_picture_and_line(explorer, monkeypatch):
+def test_a_web_page_made_of_a_notebook_shows_picture_and_line(explorer, monkeypatch, tmp_path):
     shown = []
     monkeypatch.setattr(explorers, "display", lambda data, raw: shown.append(data))
     explorer._ipython_display_()
     outputs = [nbformat.v4.new_output("display_data", data=data) for data in shown]
     outputs.append(nbformat.v4.new_output("stream", text=f"At the start: {explorer.line}\n"))
     cell = nbformat.v4.new_code_cell("", outputs=outputs, execution_count=1)
-    page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "notebook.ipynb")
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--stdout", str(tmp_path / "notebook.ipynb")]
+    page = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
     assert f'src="data:image/png;base64,{shown[0]["image/png"]}"' in page.replace("\n", "")
     assert "At the start: The line ends at 0.5" in page and "Explorer with" not in page and "widget-view" not in page
 

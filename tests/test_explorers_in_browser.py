@@ -19,7 +19,6 @@ import nbformat
 import pytest
 from _browser import chromium
 from _lab import Page, lab, wait_until
-from threadpoolctl import threadpool_limits
 
 from bnn_course.explorers import Pad, digits
 
@@ -86,11 +85,8 @@ def twin(cell):
 
 @pytest.fixture
 def style_of_lessons(monkeypatch):
-    """Figures as in the kernels of the lessons, which compute with one thread: several add up in another order."""
     monkeypatch.chdir(NOTEBOOKS)
-    for made_with_more in (digits._judged, digits._ranked, digits._turned, digits._usual):
-        made_with_more.cache_clear()
-    with threadpool_limits(1), matplotlib.rc_context(fname="matplotlibrc"):
+    with matplotlib.rc_context(fname="matplotlibrc"):
         yield
 
 
