@@ -3,7 +3,9 @@
 import dataclasses
 import os
 import re
+import signal
 import sys
+import warnings
 
 import arviz as az
 import jax
@@ -116,6 +118,69 @@ def test_log_density_is_that_of_pymc(jacobian):
     assert inference.log_density(model, jacobian=jacobian)(point) == pytest.approx(expected, rel=1e-10)
 
 
+def constrained_model():
+    """One variable for each of PyMC's ways to constrain: half-line, interval, simplex, order, circle."""
+    ordered = pm.distributions.transforms.ordered
+    with pm.Model(coords={"part": ["a", "b", "c"]}) as model:
+        positive = pm.HalfCauchy("positive", 1)
+        interval = pm.Uniform("interval", -1, 2)
+        share = pm.Beta("share", 2, 3)
+        simplex = pm.Dirichlet("simplex", np.array([1.0, 2.0, 3.0]), dims="part")
+        steps = pm.Normal("steps", 0, 1, shape=3, transform=ordered, initval=np.array([-1.0, 0.0, 1.0]))
+        angle = pm.VonMises("angle", 0, 1)
+        pm.Normal("y", positive + interval + share + (simplex * steps).sum() + angle, 1, observed=Y[:20])
+    return model
+
+
+def weights_of(prior):
+    """Regression weights under a prior of lesson 06 or 08, their scales learnt from minibatches."""
+    scale = pm.HalfNormal("scale", 1)
+    if prior == "horseshoe":
+        local = pm.HalfCauchy("local", 1, shape=3)
+        slab = pm.InverseGamma("slab", 2, 2)
+        return scale * local * pt.sqrt(slab / (slab + scale**2 * local**2)) * pm.Normal("raw", 0, 1, shape=3)
+    family = {"Normal": pm.Normal, "Laplace": pm.Laplace, "Cauchy": pm.Cauchy, "Student-t": pm.StudentT}[prior]
+    return family("w", **({"nu": 3} if prior == "Student-t" else {}), **LOCATION[prior](scale), shape=3)
+
+
+LOCATION = {
+    "Normal": lambda scale: {"mu": 0, "sigma": scale},
+    "Laplace": lambda scale: {"mu": 0, "b": scale},
+    "Cauchy": lambda scale: {"alpha": 0, "beta": scale},
+    "Student-t": lambda scale: {"mu": 0, "sigma": scale},
+}
+
+
+@pytest.mark.parametrize("jacobian", [True, False])
+def test_the_log_density_of_constrained_variables_is_that_of_pymc(jacobian):
+    model, rng = constrained_model(), np.random.default_rng(3)
+    point = {name: rng.normal(0, 0.7, value.shape) for name, value in model.initial_point().items()}
+    expected = float(model.compile_logp(jacobian=jacobian, mode="FAST_COMPILE")(point))
+    assert inference.log_density(model, jacobian=jacobian)(point) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("prior", [*LOCATION, "horseshoe"])
+def test_under_every_prior_minibatches_average_to_the_log_density_that_pymc_gives_to_all_data(prior):
+    densities = []
+    for batched in (True, False):
+        features, y = pm.Minibatch(X, Y, batch_size=20) if batched else (X, Y)
+        with pm.Model() as model:
+            pm.Normal("y", pt.as_tensor(features) @ weights_of(prior), 0.7, observed=y, total_size=200)
+        densities.append(inference.log_density(model) if batched else model.compile_logp(mode="FAST_COMPILE"))
+    rng = np.random.default_rng(3)
+    point = {name: rng.normal(0, 0.7, value.shape) for name, value in model.initial_point().items()}
+    batches = [densities[0](point, X[i : i + 20], Y[i : i + 20]) for i in range(0, 200, 20)]
+    assert np.mean(batches) == pytest.approx(float(densities[1](point)), rel=1e-10)
+
+
+def test_map_of_a_constrained_variable_is_the_top_of_its_density_on_its_own_scale():
+    with pm.Model() as model:
+        rate = pm.Gamma("rate", 2, 1)
+        pm.Poisson("stars", rate, observed=np.array([2, 0, 0, 0, 1]))
+    found = inference.find_map(model, steps=2000, learning_rate=0.05, random_seed=0)
+    assert np.exp(found.mean["rate_log__"]) == pytest.approx((2 + 3 - 1) / (1 + 5), rel=1e-5)  # of Gamma(5, 6)
+
+
 # --- law ------------------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +229,32 @@ def test_an_interrupted_fit_keeps_what_it_has():
     assert fit(conjugate_model(), resume=found).step == 3000
 
 
+def test_a_fit_that_is_interrupted_inside_the_compiled_loop_can_be_resumed(monkeypatch):
+    """The signal of Ctrl-C, sent while a chunk of steps runs; what Python sees of it comes after the chunk."""
+    original, chunks = inference._compiled_loop, []
+
+    def interrupted(density, kind):
+        run = original(density, kind)
+
+        def run_and_interrupt(*arguments):
+            result = run(*arguments)
+            chunks.append(int(arguments[-1]))
+            if len(chunks) == 4:
+                signal.raise_signal(signal.SIGINT)
+            return result
+
+        return run_and_interrupt
+
+    whole = fit(conjugate_model(), steps=700)
+    monkeypatch.setattr(inference, "_compiled_loop", interrupted)
+    model = conjugate_model()
+    found = fit(model, steps=700)
+    assert found.step == len(found.loss) == sum(chunks[:3]) < 700  # the chunk that was running is lost
+    rest = fit(model, steps=700, resume=found)
+    np.testing.assert_allclose(rest.loss, whole.loss, rtol=1e-10)
+    np.testing.assert_allclose(rest.mean["mu"], whole.mean["mu"], rtol=1e-10)
+
+
 def stopped_at(losses, window):
     """`loss_stands_still` of fits that had these losses."""
     found = fit(conjugate_model(), steps=1)
@@ -179,6 +270,13 @@ def test_the_rule_for_stopping_errs_as_often_as_two_standard_errors_say():
     assert stopped_at(100 * noise - 7, 200) == stopped_at(noise, 200)
     assert not any(stopped_at(noise[:20], 201))  # two windows are needed
     assert stopped_at(np.ones((1, 10)), 5) == [True]
+
+
+def test_what_hides_a_fall_from_the_rule_is_what_its_docstring_says():
+    loss = np.random.default_rng(5).normal(0, 3, 400)
+    loss[:200] += 8 * np.sqrt(2 * 3**2 / 200)  # falls by eight standard errors
+    huge = np.where(np.arange(400) == 7, 1e6, loss)
+    assert stopped_at([loss, huge, loss[::-1], loss + np.linspace(0, 50, 400)], 200) == [False, True, True, True]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -208,6 +306,26 @@ def test_the_step_is_traced_once_and_runs_without_python(monkeypatch):
     calls.clear()
     fit(conjugate_model(), steps=5000)
     assert 1 <= len(calls) == few
+
+
+def test_draws_of_constrained_variables_compile_once_and_keep_constraints_and_coordinates(monkeypatch):
+    calls = []
+    original = _graph.constrained_draws
+    monkeypatch.setattr(_graph, "constrained_draws", lambda model: (calls.append(1), original(model))[1])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = fit(constrained_model(), steps=50)
+    assert not [w.message for w in caught if "fusion" in str(w.message)]  # many variables: nothing to warn about
+    first, _ = found.sample(500, random_seed=0), found.sample(3, random_seed=1)
+    assert len(calls) == 1
+    draws = az.convert_to_dataset(first, group="posterior")
+    assert draws["simplex"].dims == ("chain", "draw", "part") and list(draws["part"].values) == ["a", "b", "c"]
+    np.testing.assert_allclose(draws["simplex"].sum("part"), 1, rtol=1e-12)
+    assert (draws["simplex"] > 0).all() and (draws["positive"] > 0).all()
+    assert ((draws["interval"] > -1) & (draws["interval"] < 2)).all()
+    assert ((draws["share"] > 0) & (draws["share"] < 1)).all() and (np.abs(draws["angle"]) <= np.pi).all()
+    assert (np.diff(draws["steps"].values, axis=-1) > 0).all()
+    assert np.ptp(draws["interval"].values) > 0
 
 
 def test_a_second_fit_a_resumed_one_and_another_schedule_compile_nothing(monkeypatch):
@@ -438,6 +556,15 @@ def test_a_loss_that_is_not_finite_names_step_and_variable_and_keeps_the_last_go
     )
 
 
+def test_data_that_are_not_finite_are_noticed_at_step_zero():
+    with pm.Model() as model:
+        w = pm.Normal("w", 0, 1, shape=3)
+        pm.Normal("y", np.where(X == X.max(), np.nan, X) @ w, 1, observed=Y)
+    with pytest.raises(FloatingPointError, match=r"got nan at step 0 \(first bad variable: w\)") as caught:
+        inference.advi(model, **GOOD)
+    assert caught.value.approximation.step == 0 and (caught.value.approximation.mean["w"] == 0).all()
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     path = tmp_path / "fit.npz"
     fit(conjugate_model(), steps=5).save(path)
@@ -453,6 +580,26 @@ def test_a_checkpoint_of_another_model_is_refused_with_the_difference(tmp_path):
     fit(conjugate_model(), steps=5).save(path)
     with pytest.raises(ValueError, match="sigma_log__"):
         inference.load(path, regression_model())
+
+
+@pytest.mark.parametrize("change", ["prior", "shape", "likelihood", "transform", "float type"])
+def test_a_checkpoint_names_what_differs(change, tmp_path):
+    def build(change=None):
+        float_type = "float32" if change == "float type" else "float64"
+        with pytensor.config.change_flags(floatX=float_type), pm.Model() as model:
+            prior = pm.Laplace if change == "prior" else pm.Normal
+            transform = {"transform": pm.distributions.transforms.ordered} if change == "transform" else {}
+            start = np.array([-1, 1, 2][: 2 if change == "shape" else 3], dtype=float_type)
+            w = prior("w", 0, 1, shape=len(start), initval=start, **transform)
+            likelihood = pm.Laplace if change == "likelihood" else pm.Normal
+            likelihood("y", w.sum(), 1, observed=np.zeros(5, dtype=float_type))
+        return model
+
+    inference.advi(build(), **GOOD).save(tmp_path / "fit.npz")
+    inference.load(tmp_path / "fit.npz", build())
+    words = {"prior": "laplace", "shape": r"\(2,\)", "likelihood": "Laplace", "transform": "ordered"}
+    with pytest.raises(ValueError, match=f"differences: fitted .*, now .*{words.get(change, 'float32')}"):
+        inference.load(tmp_path / "fit.npz", build(change))
 
 
 def test_a_failed_save_leaves_nothing_behind_and_the_old_file_whole(tmp_path, monkeypatch):

@@ -1,0 +1,330 @@
+"""`bnn_course.inference` on the models of the lessons: PyMC's objective, PyMC's optimum, and exact posteriors.
+
+The models are the students' own: statements of the lessons are run as they stand. Where a lesson would sample or fit,
+the model is handed back. PyMC evaluates by itself, and with all of the data in place of minibatches.
+"""
+
+import ast
+import contextlib
+import functools
+from dataclasses import dataclass, replace
+
+import arviz as az
+import build
+import lesson_text
+import numpy as np
+import pymc as pm
+import pytensor
+import pytest
+from pytensor.compile.sharedvalue import SharedVariable
+from scipy import optimize
+
+from bnn_course import data, inference
+
+# --- the models of the lessons --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Lesson:
+    """Where a model comes from: the number of its lesson, and an expression made of names of that lesson.
+
+    The statements that begin with one of `starts` are run, and all imports. `given` are names that they find: data in
+    place of those that the lesson reads from files.
+    """
+
+    number: str
+    model: str
+    starts: tuple = ()
+    given: object = dict
+
+    def build(self, *, batches=True):
+        """Return the model; without `batches` it sees all data where the lesson says ``pm.Minibatch``."""
+        names = self.given()
+        with pytest.MonkeyPatch.context() as patch:
+            for method in ("sample", "fit"):
+                patch.setattr(pm, method, lambda *_, **__: pm.modelcontext(None))
+            for method in ("nuts", "advi", "find_map"):
+                patch.setattr(inference, method, lambda model, **_: model, raising=False)
+            if not batches:
+                patch.setattr(pm, "Minibatch", _all_rows)
+            with contextlib.chdir(build.ROOT / "notebooks"):
+                for statement in self.statements():
+                    exec(statement, names)
+                return eval(self.model, names)
+
+    def statements(self):
+        (path,) = (build.ROOT / "notebooks" / "source").glob(f"{self.number}_*.md")
+        found = {start: 0 for start in self.starts}
+        for cell in lesson_text.code_of(path):
+            for node in ast.parse(cell).body:
+                text = ast.get_source_segment(cell, node)
+                beginnings = [start for start in self.starts if text.startswith(start)]
+                for start in beginnings:
+                    found[start] += 1
+                if beginnings or isinstance(node, ast.Import | ast.ImportFrom):
+                    yield text
+        assert set(found.values()) <= {1}, f"each must begin exactly one statement of lesson {self.number}: {found}"
+
+
+def _all_rows(*arrays, batch_size):
+    values = [a.get_value() if isinstance(a, SharedVariable) else np.asarray(a) for a in arrays]
+    shared = [pytensor.shared(value, shape=value.shape) for value in values]
+    return shared if len(shared) > 1 else shared[0]
+
+
+def some_digits(images, labels, below=10, n=256):
+    """`n` digits under the names that the lesson gives to them; the lessons' batches hold 128."""
+
+    def given():
+        mnist = data.load_mnist()
+        chosen = np.flatnonzero(mnist.train_labels < below)[:n]
+        return {images: mnist.train_images.reshape(-1, 784)[chosen], labels: mnist.train_labels[chosen]}
+
+    return given
+
+
+def digits_08():
+    """Where lesson 08 has all digits as shared variables, it has some."""
+    return {"shared": [pytensor.shared(part, shape=part.shape) for part in some_digits("x", "y")().values()]}
+
+
+def a_network_task():
+    """The first data set of lesson 05, from its record."""
+    with np.load(build.ROOT / "notebooks" / "records" / "network_ladder.npz") as shipped:
+        return {"x": shipped["x0"].astype(float), "y": shipped["y0"].astype(int)}
+
+
+START = ("SEED = ", "rng = ")
+FLOAT32 = 'pytensor.config.floatX = "float32"'
+LINE_01 = (*START, "true_w = ", "sigma, prior_sd = 1.0, 1.0", "x = rng", "y = x @ true_w", "b = 0.05")
+READINGS_03 = (*START, "a0, b0, m0, kappa0 = ", "readings = ")
+PLANT_04 = (*START, "day = ", "height = ")
+HEIGHTS_04 = (*START, "n_data, batch_size = ", "heights = ", "batch = pm.Minibatch")
+FEW_06 = (*START, "few_x, few_y = ", "settings = ", "networks = {}", 'for name, centred in {"centred"')
+ADVI_06 = """models.bnn_model(x, y, hidden=(8,), prior="{}", hyperprior="inverse_gamma",
+                 hyperprior_parameters={{"alpha": 1, "beta": 0.7}})"""
+TASKS_07 = (*START, "def draw_tasks", "angles, x, y", "LAYERS = ", "def network", "def same_for_all")
+INPUTS_08 = ("true_w = ", "def make_task", "x, y, fresh_x")
+PRIORS_08 = (*INPUTS_08, "def normal()", "def laplace()", "def horseshoe()", "priors = ", "def sample")
+DIGITS_08 = (FLOAT32, "batch_images, batch_labels = ", "def digit_network")
+DIGITS_10 = (FLOAT32, "UNITS, WIDTH = ", "PLAIN = ", "def network", "source_batch = ", "source_model = ")
+
+LESSONS = {
+    "00 moons": Lesson("00", "moons_model", (*START, "x, y = ", "with pm.Model() as moons_model")),
+    "01 coin": Lesson("01", "coin_model", ("flips = ", "with pm.Model() as coin_model")),
+    "01 ridge": Lesson("01", "ridge_model", (*LINE_01, "with pm.Model() as ridge_model")),
+    "01 lasso": Lesson("01", "lasso_model", (*LINE_01, "with pm.Model() as lasso_model")),
+    "02 line": Lesson("02", "line_model", (*START, "x = ", "y = ", "with pm.Model() as line_model")),
+    "02 banana": Lesson("02", "banana_model", ("with pm.Model() as banana_model",)),
+    "03 regression": Lesson(
+        "03", "regression_model", (*START, "x1 = ", "inputs = ", "targets = ", "with pm.Model() as regression_model")
+    ),
+    "03 readings": Lesson("03", "readings_model", (*READINGS_03, "with pm.Model() as readings_model")),
+    "04 stars": Lesson("04", "star_model", ("stars = ", "with pm.Model() as star_model")),
+    "04 minibatches": Lesson("04", "scaled_model", (*HEIGHTS_04, "with pm.Model() as scaled_model")),
+    "04 all data": Lesson("04", "full_model", (*HEIGHTS_04, "with pm.Model() as full_model")),
+    "04 plant": Lesson("04", "plant_model", (*PLANT_04, "with pm.Model() as plant_model")),
+    "04 potential": Lesson("04", "potential_model(height)[0]", (*PLANT_04, "def potential_model")),
+    "05 moons": Lesson("05", "moons_model(x, y)", ("def moons_model",), a_network_task),
+    "05 two layers": Lesson("05", "deep", (*START, "many_x, many_y = ", "deep = ")),
+    "06 Student-t": Lesson("06", "hierarchical_model", (*START, "x, y = ", "with pm.Model() as hierarchical_model")),
+    "06 centred": Lesson("06", 'networks["centred"]', FEW_06),
+    "06 non-centred": Lesson("06", 'networks["non-centred"]', FEW_06),
+    "06 Cauchy": Lesson("06", ADVI_06.format("cauchy"), (*START, "x, y = ")),
+    "06 Normal": Lesson("06", ADVI_06.format("normal"), (*START, "x, y = ")),
+    "07 separate": Lesson(
+        "07", "separate_model(x[:3], y[:3], same_for_all(0), same_for_all(1))", (*TASKS_07, "def separate_model")
+    ),
+    "07 hierarchical": Lesson("07", "hierarchical_model(x[:3], y[:3])", (*TASKS_07, "def hierarchical_model")),
+    "07 centred": Lesson("07", "hierarchical_model(x[:3], y[:3], centred=True)", (*TASKS_07, "def hierarchical_model")),
+    "08 lasso": Lesson("08", "lasso_model", (*INPUTS_08, "b = 0.1", "with pm.Model() as lasso_model")),
+    "08 Normal": Lesson("08", 'sample("Normal", x, y, 0)', PRIORS_08),
+    "08 Laplace": Lesson("08", 'sample("Laplace", x, y, 0)', PRIORS_08),
+    "08 horseshoe": Lesson("08", 'sample("horseshoe", x, y, 0)', PRIORS_08),
+    "08 digits": Lesson("08", "network", (*DIGITS_08, "network = "), digits_08),
+    "09 digits": Lesson(
+        "09",
+        "digit_model",
+        (FLOAT32, "batch_images, batch_labels = ", "n_train = ", "with pm.Model() as digit_model"),
+        some_digits("train_images", "train_labels"),
+    ),
+    "10 digits": Lesson("10", "source_model", DIGITS_10, some_digits("old_images", "old_labels", below=5)),
+}
+
+
+@functools.cache
+def built(name):
+    """The model of a lesson, and its twin that sees all data at once."""
+    return LESSONS[name].build(), LESSONS[name].build(batches=False)
+
+
+@pytest.fixture(autouse=True)
+def _float_type_is_put_back():
+    with pytensor.config.change_flags(floatX="float64"):
+        yield
+
+
+# --- q, held still --------------------------------------------------------------------------------------------------
+
+STILL = 1e-30  # a step size that leaves q where it is
+PER_PASS = {"04 minibatches": 2_000 // 50} | {f"{lesson} digits": 256 // 128 for lesson in ("08", "09", "10")}
+
+
+@dataclass
+class Q:
+    """A mean-field Normal: the loss that our loop reports for it, and its ELBO by PyMC's own log density."""
+
+    found: inference.Approximation
+    log_density: object
+    per_pass: int  # batches that hold all data
+
+    @classmethod
+    def of(cls, name):
+        model, twin = built(name)
+        found = inference.advi(model, steps=1, learning_rate=STILL, random_seed=1, schedule="constant")
+        return cls(found, twin.compile_logp(mode="FAST_COMPILE"), PER_PASS.get(name, 1))
+
+    def moved(self, rng, distance, sd):
+        """Another q, every mean and every standard deviation its own; `sd` lies between two numbers."""
+        mean = {n: np.asarray(m + distance * rng.normal(size=m.shape), m.dtype) for n, m in self.found.mean.items()}
+        sd = {n: np.asarray(np.exp(rng.uniform(*np.log(sd), size=m.shape)), m.dtype) for n, m in mean.items()}
+        return replace(self, found=replace(self.found, mean=mean, sd=sd))
+
+    def fitted(self, steps, learning_rate, seed=1, schedule="cosine"):
+        """The q at which our fit ends that starts from this one."""
+        settings = {"learning_rate": learning_rate, "random_seed": seed, "schedule": schedule}
+        start = replace(self.found, step=0, steps=steps, loss=np.zeros(0), _settings={"kind": "advi"} | settings)
+        start = replace(start, _moments=tuple(np.zeros_like(part) for part in start._moments))
+        return replace(self, found=inference.advi(start._model, steps=steps, resume=start, **settings))
+
+    def losses(self, passes):
+        """Of our compiled loop, which leaves q where it is: one mean a pass through the data."""
+        still = self.fitted(passes * self.per_pass, STILL, seed=2, schedule="constant").found
+        np.testing.assert_equal(still.mean, self.found.mean)
+        return still.loss.reshape(passes, self.per_pass).mean(axis=1)
+
+    def losses_by_pymc(self, draws, rng):
+        """Minus PyMC's log density at draws of q, minus the entropy of q."""
+        q = {n: (m, self.found.sd[n]) for n, m in self.found.mean.items()}
+        entropy = sum((np.log(s) + 0.5 * np.log(2 * np.pi * np.e)).sum(dtype=float) for s in self.found.sd.values())
+        losses = np.empty(draws)
+        for i in range(draws):
+            point = {n: np.asarray(m + s * rng.normal(size=m.shape), m.dtype) for n, (m, s) in q.items()}
+            losses[i] = -float(self.log_density(point)) - entropy
+        return losses
+
+
+def standard_errors(first, second):
+    """The difference of two means in standard errors."""
+    error = np.sqrt(first.var(ddof=1) / len(first) + second.var(ddof=1) / len(second))
+    return abs(first.mean() - second.mean()) / error
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_loss_is_the_negative_elbo_of_pymc(name):
+    """Exactly for a q so narrow that its draws are its mean, within Monte Carlo error for wide ones."""
+    digits = "digits" in name  # large, and in single precision
+    rng, start, distance = np.random.default_rng(list(name.encode())), Q.of(name), 0.05 if digits else 0.5
+    narrow = start.moved(rng, distance, sd=(1e-11, 1e-10))
+    (exactly,) = narrow.losses_by_pymc(1, rng)
+    assert narrow.losses(1)[0] == pytest.approx(exactly, rel=1e-5 if digits else 1e-8)
+    wide = start.moved(rng, distance, sd=(0.05, 0.3))
+    for q in (wide, wide.fitted(300, 0.02)):
+        assert standard_errors(q.losses(100 if digits else 2_000), q.losses_by_pymc(40 if digits else 300, rng)) < 4
+
+
+# --- exact posteriors -----------------------------------------------------------------------------------------------
+
+NORMAL_POSTERIORS = [
+    "01 ridge", "02 line", "03 regression", "04 minibatches", "04 all data", "04 plant", "04 potential"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NORMAL_POSTERIORS)
+def test_advi_finds_the_best_q_of_a_normal_posterior(name):
+    """The slope of PyMC's log density is a line, which gives the posterior; the shortfall in ELBO has a closed form.
+
+    Largest shortfall of twenty seeds: 0.014 nats.
+    """
+    model, twin = built(name)
+    zero = {n: np.zeros_like(value) for n, value in twin.initial_point().items()}
+    cuts, slope = np.cumsum([value.size for value in zero.values()]), twin.compile_dlogp(mode="FAST_COMPILE")
+
+    def cut(vector):
+        return {n: part.reshape(zero[n].shape) for n, part in zip(zero, np.split(vector, cuts[:-1]), strict=True)}
+
+    at_zero = slope(zero)
+    precision = np.stack([at_zero - slope(cut(unit)) for unit in np.eye(cuts[-1])])
+    mean, diagonal = np.linalg.solve(precision, at_zero), np.diag(precision)
+    best = twin.compile_logp(mode="FAST_COMPILE")(cut(mean)) + 0.5 * np.log(2 * np.pi / diagonal).sum()
+
+    found = inference.advi(model, steps=20_000, learning_rate=0.05, random_seed=0)
+    off = np.concatenate([value.ravel() for value in found.mean.values()]) - mean
+    share = diagonal * np.concatenate([value.ravel() for value in found.sd.values()]) ** 2
+    assert 0.5 * (off @ precision @ off + (share - 1 - np.log(share)).sum()) < 0.05
+    error = found.loss[-2_000:].std(ddof=1) / np.sqrt(2_000)
+    assert found.loss[-2_000:].mean() == pytest.approx(-best, abs=4 * error)
+
+
+@pytest.mark.parametrize("name", ["01 coin", "04 stars"])
+def test_advi_finds_the_best_normal_of_one_transformed_variable(name):
+    """By quadrature and a general optimiser. Largest shortfall of twenty seeds: 0.005 nats."""
+    model, twin = built(name)
+    log_density = twin.compile_logp(mode="FAST_COMPILE")
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+
+    def elbo(q):
+        values = [float(log_density({value: np.array(q[0] + np.exp(q[1]) * node)})) for node in nodes]
+        return np.average(values, weights=weights) + q[1] + 0.5 * np.log(2 * np.pi * np.e)
+
+    (value,) = twin.initial_point()
+    best = -optimize.minimize(lambda q: -elbo(q), [0.0, -1.0], method="Nelder-Mead").fun
+    found = inference.advi(model, steps=5_000, learning_rate=0.02, random_seed=0)
+    assert -1e-6 < best - elbo([found.mean[value], np.log(found.sd[value])]) < 0.02
+
+
+# --- the optimum of pm.fit ------------------------------------------------------------------------------------------
+
+
+def fitted_by_pymc(model, start, start_sd, *, still, steps, learning_rate):
+    """``pm.fit`` with our schedule, after `still` steps that leave q where it starts; mean, sd and losses in nats."""
+    rate = pytensor.shared(0.0)
+
+    def schedule(_approximation, _losses, step):
+        progress = (step - still) / steps
+        rate.set_value(0.5 * learning_rate * (1 + np.cos(np.pi * progress)) if step >= still else 0.0)
+
+    with model:  # PyMC wants the standard deviations flat, and reports the loss of a batch
+        sd = {n: np.full(value.size, start_sd) for n, value in model.initial_point().items()}
+        method = pm.ADVI(start=start, start_sigma=sd, random_seed=1)
+        optimiser = {"obj_optimizer": pm.adam(learning_rate=rate), "callbacks": [schedule], "progressbar": False}
+        q = method.fit(still + steps, **optimiser, compile_kwargs={"mode": "FAST_COMPILE"})
+    mean, sd = q.mean.eval(mode="FAST_COMPILE"), q.std.eval(mode="FAST_COMPILE")
+    place = {n: (part, shape) for n, (_, part, shape, _) in q.groups[0].ordering.items()}
+    parts = [{n: flat[part].reshape(shape) for n, (part, shape) in place.items()} for flat in (mean, sd)]
+    return *parts, method.hist
+
+
+@pytest.mark.parametrize("name", ["00 moons", "04 minibatches", "06 non-centred", "08 horseshoe"])
+def test_advi_and_pm_fit_report_the_same_loss_and_reach_the_same_elbo(name):
+    """From one start near a mode: the posterior of a network has many, and the noise chooses among them.
+
+    Largest difference of the two ELBOs over twenty starts and seeds: 0.26 nats.
+    """
+    rng, start = np.random.default_rng(5), Q.of(name)
+    mode = start.moved(rng, 1.0, sd=(0.1, 0.1001)).fitted(5_000, 0.03)
+    start = mode.moved(rng, 0.4, sd=(0.1, 0.1001))
+    still = {n: np.full_like(value, 0.1) for n, value in start.found.mean.items()}
+    start = replace(start, found=replace(start.found, sd=still))
+    point = replace(start.found, sd={n: np.zeros_like(value) for n, value in still.items()})
+    draws = az.convert_to_dataset(point.sample(1, random_seed=0), group="posterior")
+    constrained = {n: draws[n].values[0, 0] for n in draws}
+
+    ours = start.fitted(2_000, 0.02)
+    settings = {"still": 200, "steps": 2_000, "learning_rate": 0.02}
+    mean, sd, losses = fitted_by_pymc(start.found._model, constrained, 0.1, **settings)
+    theirs = replace(ours, found=replace(ours.found, mean=mean, sd=sd))
+    assert standard_errors(start.losses(500), losses[:200] * start.per_pass) < 4
+    before, *after = (q.losses_by_pymc(500, np.random.default_rng(7)) for q in (start, ours, theirs))  # the same noise
+    assert before.mean() - after[0].mean() > 2
+    assert abs((after[0] - after[1]).mean()) < 0.4
