@@ -70,7 +70,7 @@ class LogDensity(NamedTuple):
 
 def log_density(model, *, jacobian=True):
     """Compile-ready log density of `model`; refuses models that cannot be fitted by gradients."""
-    _refuse_unfit(model)
+    refuse_unfit(model)
     graph = model.logp(jacobian=jacobian)
     batch_nodes = _minibatch_nodes([graph])
     data, batch_inputs, replacements, batch_size = _batch_inputs(batch_nodes)
@@ -106,6 +106,18 @@ def once(model, key, make):
     if (key, variables) not in compiled:
         compiled[key, variables] = make()
     return compiled[key, variables]
+
+
+def has_minibatches(model):
+    """Whether some of the data come through `pm.Minibatch`."""
+    return bool(_minibatch_nodes([*model.basic_RVs, *model.rvs_to_values.values(), *model.potentials]))
+
+
+def shared_values(model):
+    """Current values of the shared variables (`pm.Data`) that the model depends on."""
+    variables = ancestors([*model.basic_RVs, *model.rvs_to_values.values(), *model.potentials, *model.deterministics])
+    shared = [v for v in dict.fromkeys(variables) if isinstance(v, SharedVariable)]
+    return [v.get_value(borrow=True) for v in shared if not isinstance(v.type, RandomType)]
 
 
 def starting_point(model, start=None):
@@ -303,7 +315,7 @@ def _refuse_no_model(model):
         raise TypeError(f"model must be a pymc.Model, got {type(model).__name__}: write `with pm.Model() as model`")
 
 
-def _refuse_unfit(model):
+def refuse_unfit(model):
     _refuse_no_model(model)
     if not model.observed_RVs and not model.potentials:
         raise ValueError("model must have observed data, got none: pass observed= to the likelihood")

@@ -1,4 +1,4 @@
-"""From a `pm.Model` to its fitted posterior: mean-field ADVI and MAP with Adam, compiled once, stoppable, resumable.
+"""From a `pm.Model` to its posterior: mean-field ADVI and MAP with Adam, compiled once, stoppable, resumable; and NUTS.
 
 Lesson 09 uses it on MNIST. The objective is PyMC's own: the log density is `model.logp()`, minibatches come
 from `pm.Minibatch`, their weight from `total_size`. What differs from `pm.fit` is speed (one compiled
@@ -24,12 +24,24 @@ import arviz as az
 import jax
 import jax.numpy as jnp
 import numpy as np
+import nutpie
 from IPython.display import display
+from pymc.stats.convergence import log_warnings, run_convergence_checks
 
 from bnn_course import _checks, _graph
 
 CHUNK = 512  # optimisation steps per call of the compiled loop, at most
 PROGRESS_TAG = {"bnn_course": "progress"}  # marks the progress line, so that stored notebooks do not keep it
+NUTS_STATISTICS = {  # nutpie's names: PyMC's
+    "diverging": "diverging",
+    "mean_tree_accept": "acceptance_rate",
+    "n_steps": "n_steps",
+    "depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "step_size": "step_size",
+    "energy": "energy",
+    "logp": "lp",
+}
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's constants, as published
 
 
@@ -78,9 +90,7 @@ class Approximation:
         with jax.enable_x64(True):
             constrain = _graph.once(self._model, "constrain", lambda: _graph.constrained_draws(self._model))
             constrained = constrain(*values)
-        dims = {n: list(d) for n, d in self._model.named_vars_to_dims.items() if n in constrained}
-        coords = {n: np.asarray(c) for n, c in self._model.coords.items() if c is not None}
-        return _idata({name: np.asarray(value)[None] for name, value in constrained.items()}, dims, coords)
+        return _idata(self._model, posterior={name: np.asarray(value)[None] for name, value in constrained.items()})
 
     def save(self, path):
         """Write all that is needed to continue or predict to `path` (``.npz``): whole or not at all, without pickle."""
@@ -168,6 +178,73 @@ def find_map(
     """
     where = {"start": start, "start_sd": 0.0, "resume": resume}
     return _fit(model, "map", steps, learning_rate, random_seed, schedule, callback, callback_every, **where)
+
+
+def nuts(
+    model,
+    *,
+    draws,
+    tune,
+    chains,
+    random_seed,
+    target_accept=0.8,
+    max_treedepth=10,
+    compute_convergence_checks=True,
+):
+    """Draw from the posterior of `model` with the No-U-Turn sampler of nutpie, a chain on each core (lesson 02).
+
+    The sampler of ``pm.sample(nuts_sampler="pymc")`` on the same log density, with as many effective draws among as
+    many; a draw takes less time (``python benchmarks/nuts.py``). The model is compiled once, and again when its data
+    change.
+
+    Parameters
+    ----------
+    model : pm.Model
+        Any model with continuous free variables that sees all its data: no `pm.Minibatch`.
+    draws, tune, chains : int
+        Draws kept of each chain, steps of tuning before them, and chains; at least 1.
+    random_seed : int
+        Seeds the starts (uniform within 1 of PyMC's initial point, unconstrained) and the chains.
+    target_accept : float
+        Acceptance rate that the step size is tuned to, in (0, 1).
+    max_treedepth : int
+        A trajectory doubles at most so many times.
+    compute_convergence_checks : bool
+        Log PyMC's warnings about divergences, R-hat and ESS of the free variables.
+
+    Returns
+    -------
+    arviz.InferenceData or xarray.DataTree
+        Groups ``posterior``, with the free variables and the deterministics, and ``sample_stats``, with ``diverging``,
+        ``acceptance_rate``, ``n_steps``, ``tree_depth``, ``step_size``, ``energy`` and ``lp``; dims (chain, draw, …).
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be sampled by gradients, or an argument is out of its range.
+    RuntimeError
+        If the log density is not finite near the initial point.
+    """
+    sizes = {"draws": draws, "tune": tune, "chains": chains}
+    sizes = {name: _checks.positive_integer(value, name) for name, value in sizes.items()}
+    accept = _checks.real_number(target_accept, "target_accept", low=0.0, high=1.0, open_ends=True)
+    depth = _checks.positive_integer(max_treedepth, "max_treedepth")
+    seed = _seed(random_seed)
+    _graph.refuse_unfit(model)
+    if _graph.has_minibatches(model):
+        raise ValueError("model must see all its data, got pm.Minibatch: build it with the arrays themselves for NUTS")
+    data = tuple((value.shape, value.tobytes()) for value in _graph.shared_values(model))
+    compiled = _graph.once(model, ("nuts", data), lambda: nutpie.compile_pymc_model(model))
+    found = nutpie.sample(
+        compiled, **sizes, seed=seed, target_accept=accept, maxdepth=depth, save_warmup=False, progress_bar=False
+    )
+    names = [variable.name for variable in (*model.free_RVs, *model.deterministics)]
+    posterior = {name: found["posterior"][name].values for name in names}
+    statistics = {name: found["sample_stats"][source].values for source, name in NUTS_STATISTICS.items()}
+    idata = _idata(model, posterior=posterior, sample_stats=statistics)
+    if compute_convergence_checks:
+        log_warnings(run_convergence_checks(idata, model))
+    return idata
 
 
 def loss_stands_still(approximation, *, window=1000):
@@ -560,9 +637,11 @@ def _seed(value):
     return int(value)
 
 
-def _idata(posterior, dims, coords):
-    """InferenceData (ArviZ 0.23) or DataTree (ArviZ 1) with a group ``posterior``."""
-    groups = {"posterior": posterior}
+def _idata(model, **groups):
+    """InferenceData (ArviZ 0.23) or DataTree (ArviZ 1) with these groups of arrays (chain, draw, …) by name."""
+    names = {name for group in groups.values() for name in group}
+    dims = {n: list(d) for n, d in model.named_vars_to_dims.items() if n in names}
+    coords = {n: np.asarray(c) for n, c in model.coords.items() if c is not None}
     old = az.__version__.startswith("0.")
     return az.from_dict(**groups, dims=dims, coords=coords) if old else az.from_dict(groups, dims=dims, coords=coords)
 
