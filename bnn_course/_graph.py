@@ -9,7 +9,6 @@ row counters get 64 bits.
 from __future__ import annotations
 
 import os
-import warnings
 import weakref
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -245,9 +244,8 @@ def _jaxify(inputs, outputs):
     if lifted:
         outputs = clone_replace(outputs, dict(zip(lifted, stand_ins, strict=True)))
     graph = FunctionGraph([*inputs, *stand_ins], outputs, clone=True)
-    with warnings.catch_warnings():  # of PyTensor's own fusion of operations: XLA fuses them anyway
-        warnings.filterwarnings("ignore", message="Loop fusion failed", category=UserWarning)
-        get_mode("JAX").including("local_remove_check_parameter").optimizer.rewrite(graph)
+    mode = get_mode("JAX").including("local_remove_check_parameter").excluding("fusion")  # XLA fuses by itself
+    mode.optimizer.rewrite(graph)
     _widen_ranges(graph)
 
     def constants():

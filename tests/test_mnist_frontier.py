@@ -1,0 +1,49 @@
+"""Noise on the activations (`benchmarks/mnist_frontier.py`) gives the ELBO that noise on the weights gives."""
+
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytensor
+import pytest
+from scipy import special
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+with pytensor.config.change_flags(floatX="float32"):  # the benchmark sets it; here it is set back
+    import mnist_frontier
+
+RNG = np.random.default_rng(9)
+LAYERS = [(RNG.normal(0, 1, s), RNG.normal(-1, 0.3, s), RNG.normal(0, 1, s[1]), RNG.normal(-1, 0.3, s[1]))
+          for s in pairwise([4, 3, 3, 2])]  # fmt: skip
+X, Y, TOTAL = RNG.uniform(0, 1, (6, 4)), np.array([0, 1, 1, 0, 1, 0]), 50
+
+
+def by_weights(draws):
+    """Estimates of the negative ELBO from draws of all weights, in NumPy."""
+    hidden, divergence = X, 0.0
+    for w, log_sw, b, log_sb in LAYERS:
+        noisy = w + np.exp(log_sw) * RNG.standard_normal((draws, *w.shape))
+        bias = b + np.exp(log_sb) * RNG.standard_normal((draws, 1, *b.shape))
+        linear = hidden @ noisy + bias
+        hidden = np.maximum(linear, 0)
+        divergence += sum((m**2 / 2 + np.exp(2 * s) / 2 - s - 0.5).sum() for m, s in ((w, log_sw), (b, log_sb)))
+    log_p = np.log(special.softmax(linear, axis=-1))[:, np.arange(6), Y].sum(axis=1)
+    return divergence - TOTAL / 6 * log_p
+
+
+def by_activations(draws):
+    parameters = jax.tree.map(jnp.asarray, LAYERS)
+
+    def estimate(key):
+        return mnist_frontier.local_objective(parameters, jnp.asarray(X), jnp.asarray(Y), TOTAL, key)[0]
+
+    return np.asarray(jax.vmap(estimate)(jax.random.split(jax.random.key(3), draws)), dtype=float)
+
+
+def test_both_noises_have_the_same_mean():
+    a, b = by_weights(40_000), by_activations(40_000)
+    error = np.hypot(a.std(), b.std()) / 200
+    assert error < 0.3 and a.mean() == pytest.approx(b.mean(), abs=4 * error)
