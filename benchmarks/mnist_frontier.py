@@ -12,6 +12,7 @@ same objective, with noise that pictures do not share. Errors are of the 10 000 
 
 import argparse
 import csv
+import functools
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -84,7 +85,13 @@ CASES = [
     Case("normal, sd 1", passes=8, batch=512, learning_rate=2e-3),
     Case("normal, sd 1", passes=12, noise="activations"),
     Case("unit factors, sd 1", passes=8),
-    Case("normal, sd 1", width=1200, passes=8, members=3),
+    Case("normal, sd 1", passes=8, start_sd=0.005),
+    Case("normal, sd 1", passes=8, start_sd=0.002),
+    Case("normal, sd 1", width=1200, passes=6, start_sd=0.005),
+    Case("normal, sd 1", width=1200, passes=16, start_sd=0.005),
+    Case("normal, sd 1", width=1200, passes=6, start_sd=0.005, members=4),
+    Case("normal, sd 1", width=1200, passes=4, start_sd=0.005, learning_rate=2e-3, members=6),
+    Case("normal, sd 1", width=1200, passes=4, start_sd=0.005, learning_rate=2e-3, members=4),
 ]
 
 
@@ -106,7 +113,11 @@ def scaled(name, prior, shape):
     return pm.Normal(name, 0, np.float32(sd), shape=shape)
 
 
-def network(case, images, labels):
+@functools.lru_cache(maxsize=1)
+def network(case):
+    """The model, and the minibatch of its data: built and compiled once for all members."""
+    mnist = data.load_mnist()
+    images, labels = mnist.train_images.reshape(-1, 784), mnist.train_labels
     train = pm.Minibatch(images, labels, batch_size=case.batch)
     with pm.Model() as model:
         layer = pt.as_tensor(train[0]) / 255
@@ -174,11 +185,10 @@ def local_fit(case, number, mnist):
 
 def weight_fit(case, number, mnist):
     """Losses of all steps, and the test pictures' probabilities, by `inference.advi`."""
-    images, test = (a.reshape(-1, 784) for a in (mnist.train_images, mnist.test_images))
-    model, train = network(case, images, mnist.train_labels)
+    (model, train), test = network(case), mnist.test_images.reshape(-1, 784)
     start = models.random_start(model, np.random.default_rng(number))
     start = {name: value for name, value in start.items() if name.startswith("w")}
-    steps = case.passes * (len(images) // case.batch)
+    steps = case.passes * (len(mnist.train_labels) // case.batch)
     options = {"learning_rate": case.learning_rate, "random_seed": number, "start": start, "start_sd": case.start_sd}
     fit = inference.advi(model, steps=steps, **options)
     draws = inference.predict(model, fit.sample(DRAWS, random_seed=number), "probability", given={train[0]: test})

@@ -2,17 +2,19 @@
 
 Rooms, in reading order (imports point upward only):
 
-========================  ==============================================================================
-`bnn_course.data`         data sets that ship with the course, each verified by checksum
-`bnn_course.exact`        answers in closed form: what approximations are compared with (lesson 01)
-`bnn_course.samplers`     Metropolis, Gibbs, HMC and NUTS in NumPy (lesson 02)
-`bnn_course.variational`  ADVI with adaptive steps, and Pareto smoothing, in NumPy (lesson 04)
-`bnn_course.uncertainty`  predictive probabilities → entropy, mutual information, NLL, calibration, AUROC
-`bnn_course.models`       models that a lesson has written out and others need again
-`bnn_course.inference`    a `pm.Model` → its fitted posterior; the only room that knows backends
-`bnn_course.claims`       a sentence, a value and a bound: one line when true, an error when false
-`bnn_course.plots`        one idea drawn on a given axes
-========================  ==============================================================================
+==============================  ==============================================================================
+`bnn_course.data`               data sets that ship with the course, each verified by checksum
+`bnn_course.exact`              answers in closed form: what approximations are compared with (lesson 01)
+`bnn_course.samplers`           Metropolis, Gibbs, HMC and NUTS in NumPy (lesson 02)
+`bnn_course.variational`        ADVI with adaptive steps, and Pareto smoothing, in NumPy (lesson 04)
+`bnn_course.uncertainty`        predictive probabilities → entropy, mutual information, NLL, calibration, AUROC
+`bnn_course.models`             models that a lesson has written out and others need again
+`bnn_course.inference`          a `pm.Model` → its fitted posterior; the only room that knows backends
+`bnn_course.representations`    hidden layers of many networks, aligned (lesson 10)
+`bnn_course.claims`             a sentence, a value and a bound: one line when true, an error when false
+`bnn_course.plots`              one idea drawn on a given axes
+`bnn_course.explorers`          drawings of the lessons with controls on them
+==============================  ==============================================================================
 
 Importing the package sets PyTensor up (and imports nothing heavy): Numba backend, no C++ compiler. Keys that you set
 yourself in the environment variable ``PYTENSOR_FLAGS`` win.
