@@ -21,7 +21,6 @@ os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"  # for "par
 
 import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import arviz as az
-import hierarchical_moons
 import numpy as np
 import pymc as pm
 
@@ -31,7 +30,7 @@ CHAINS, TUNE, DRAWS = 2, 200, 200
 
 
 def networks():
-    """The networks of the lessons that are sampled."""
+    """Networks as lessons 05 and 06 sample them."""
     moons = data.make_moons(100, noise=0.2, rng=np.random.default_rng(2017))
     fixed = {"hidden": (5,), "hyperprior_parameters": {"scale": 2}}
     yield "lesson 05: 21 weights, fixed scale", models.bnn_model(*moons, **fixed)
@@ -39,9 +38,6 @@ def networks():
     yield "lesson 06: two layers, Half-Normal scales", models.bnn_model(*moons, **deep)
     heavy = {"hidden": (8,), "prior": "cauchy", "hyperprior": "inverse_gamma"}
     yield "lesson 06: Cauchy weights, Inverse-Gamma scales", models.bnn_model(*moons, **heavy)
-    names = hierarchical_moons.lesson()
-    _, x, y, *_ = names["draw_tasks"](18, np.random.default_rng(2017))
-    yield "lesson 07: 18 tasks, 1 020 unknowns", names["hierarchical_model"](x, y)
 
 
 def sample(model, sampler, seed, tune, draws):
@@ -96,8 +92,8 @@ def main():
             row |= {"ours_over_it": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}
             rows.append({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()})
             print(rows[-1], flush=True)
-    stack = f"pymc{pm.__version__.split('.')[0]}"
-    Path(__file__).with_name(f"nuts_{stack}.json").write_text(json.dumps(rows, indent=2) + "\n")
+        stack = f"pymc{pm.__version__.split('.')[0]}"
+        Path(__file__).with_name(f"nuts_{stack}.json").write_text(json.dumps(rows, indent=2) + "\n")
 
 
 if __name__ == "__main__":
