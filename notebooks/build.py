@@ -120,6 +120,7 @@ class Usage:
 
     def __enter__(self):
         self.begin, self.megabytes, self._done = time.monotonic(), 0.0, threading.Event()
+        self._others = set(psutil.Process().children(recursive=True))  # a browser of other tests, perhaps
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
         return self
@@ -133,7 +134,7 @@ class Usage:
         this = psutil.Process()
         while not self._done.wait(0.1):
             resident = 0
-            for child in this.children(recursive=True):
+            for child in set(this.children(recursive=True)) - self._others:
                 with contextlib.suppress(psutil.Error):
                     resident += child.memory_info().rss
             self.megabytes = max(self.megabytes, resident / 1e6)
