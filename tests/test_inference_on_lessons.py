@@ -100,7 +100,7 @@ LINE_01 = (*START, "true_w = ", "sigma, prior_sd = 1.0, 1.0", "x = rng", "y = x 
 READINGS_03 = (*START, "a0, b0, m0, kappa0 = ", "readings = ")
 PLANT_04 = (*START, "day = ", "height = ")
 HEIGHTS_04 = (*START, "n_data, batch_size = ", "heights = ", "batch = pm.Minibatch")
-FEW_06 = (*START, "few_x, few_y = ", "settings = ", "networks = {}", 'for name, centred in {"centred"')
+FEW_06 = 'models.bnn_model(few_x, few_y, hidden=(8,), hyperprior="half_cauchy", centred={})'
 ADVI_06 = """models.bnn_model(x, y, hidden=(8,), prior="{}", hyperprior="inverse_gamma",
                  hyperprior_parameters={{"alpha": 1, "beta": 0.7}})"""
 TASKS_07 = (*START, "def draw_tasks", "angles, x, y", "LAYERS = ", "def network", "def same_for_all")
@@ -128,8 +128,8 @@ LESSONS = {
     "05 moons": Lesson("05", "moons_model(x, y)", ("def moons_model",), a_network_task),
     "05 two layers": Lesson("05", "deep", (*START, "many_x, many_y = ", "deep = ")),
     "06 Student-t": Lesson("06", "hierarchical_model", (*START, "x, y = ", "with pm.Model() as hierarchical_model")),
-    "06 centred": Lesson("06", 'networks["centred"]', FEW_06),
-    "06 non-centred": Lesson("06", 'networks["non-centred"]', FEW_06),
+    "06 centred": Lesson("06", FEW_06.format(True), (*START, "few_x, few_y = ")),
+    "06 non-centred": Lesson("06", FEW_06.format(False), (*START, "few_x, few_y = ")),
     "06 Cauchy": Lesson("06", ADVI_06.format("cauchy"), (*START, "x, y = ")),
     "06 Normal": Lesson("06", ADVI_06.format("normal"), (*START, "x, y = ")),
     "07 separate": Lesson(
