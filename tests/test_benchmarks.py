@@ -62,13 +62,14 @@ def sentences():
         f"How far it gets: MNIST test error {100 * mean(best, 'error'):.2f} %, NLL {mean(best, 'nll'):.4f} nats (mean "
         f"of {len(best)} seeds; a mixture of {best[0]['members']} fits of {best[0]['passes']} passes each, "
         f"784-{best[0]['width']}-{best[0]['width']}-10, KL weight 1, {mean(best, 'seconds'):.0f} s a seed). It is "
-        "stopped long before the ELBO's optimum, which is worse: "
+        "stopped long before the ELBO's optimum, which is worse; the settings were chosen by the test digits, so fresh "
+        "digits would be read a little less well: "
         "`python benchmarks/mnist_frontier.py`."
     )
     yield (
-        "The lessons' networks are sampled with `bnn_course.inference.nuts` (nutpie): "
-        f"{min(times_numpyro()):.1f} to {max(times_numpyro()):.1f} times as many effective draws a second as NumPyro's "
-        "NUTS makes on the same models in the faster of two ways (`python benchmarks/nuts.py`, PyMC 5)."
+        "The lessons' networks are sampled with `bnn_course.inference.nuts` (nutpie). On three networks of lessons 05 "
+        f"and 06 it made {min(times_numpyro()):.1f} to {max(times_numpyro()):.1f} times as many effective draws a second "
+        "as NumPyro's NUTS in the faster of two ways (medians of two seeds; `python benchmarks/nuts.py`, PyMC 5)."
     )
 
 
