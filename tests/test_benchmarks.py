@@ -62,8 +62,8 @@ def sentences():
         f"How far it gets: MNIST test error {100 * mean(best, 'error'):.2f} %, NLL {mean(best, 'nll'):.4f} nats (mean "
         f"of {len(best)} seeds; a mixture of {best[0]['members']} fits of {best[0]['passes']} passes each, "
         f"784-{best[0]['width']}-{best[0]['width']}-10, KL weight 1, {mean(best, 'seconds'):.0f} s a seed). It is "
-        "stopped long before the ELBO's optimum, which is worse; the settings were chosen by the test digits, so fresh "
-        "digits would be read a little less well: "
+        "stopped long before the ELBO's optimum, which is worse; the settings were chosen by the test digits, so "
+        "fresh digits would be read a little less well: "
         "`python benchmarks/mnist_frontier.py`."
     )
     yield (
