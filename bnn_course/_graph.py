@@ -107,6 +107,13 @@ def once(model, key, make):
     return compiled[key, variables]
 
 
+def forget(kind):
+    """Let go of what `once` keeps, for any model, under a key that begins with `kind`."""
+    for compiled in _COMPILED.values():
+        for made in [made for made in compiled if made[0][0] == kind]:
+            del compiled[made]
+
+
 def has_minibatches(model):
     """Whether some of the data come through `pm.Minibatch`."""
     return bool(_minibatch_nodes([*model.basic_RVs, *model.rvs_to_values.values(), *model.potentials]))
@@ -359,5 +366,5 @@ def _refuse_given(key, value, like):
 
 
 def to_device(arrays):
-    """Arrays as JAX arrays of the same dtype."""
-    return tuple(jnp.asarray(a) for a in arrays)
+    """Arrays as JAX arrays of the same dtype; on the CPU, JAX reads those at multiples of 64 bytes where they are."""
+    return tuple(jax.device_put(np.asarray(a)) for a in arrays)

@@ -10,6 +10,7 @@ Source: Kucukelbir, Tran, Ranganath, Gelman & Blei (2017), "Automatic Differenti
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -195,7 +196,7 @@ def nuts(
 
     The sampler of ``pm.sample(nuts_sampler="pymc")`` on the same log density, with as many effective draws among as
     many; a draw takes less time (``python benchmarks/nuts.py``). The model is compiled once, and again when its data
-    change.
+    have changed or another model was sampled meanwhile: to keep all would take tens of megabytes a model.
 
     Parameters
     ----------
@@ -234,7 +235,7 @@ def nuts(
     if _graph.has_minibatches(model):
         raise ValueError("model must see all its data, got pm.Minibatch: build it with the arrays themselves for NUTS")
     data = tuple((value.shape, value.tobytes()) for value in _graph.shared_values(model))
-    compiled = _graph.once(model, ("nuts", data), lambda: nutpie.compile_pymc_model(model))
+    compiled = _graph.once(model, ("nuts", data), lambda: _compiled_nuts(model))
     found = nutpie.sample(
         compiled, **sizes, seed=seed, target_accept=accept, maxdepth=depth, save_warmup=False, progress_bar=False
     )
@@ -245,6 +246,12 @@ def nuts(
     if compute_convergence_checks:
         log_warnings(run_convergence_checks(idata, model))
     return idata
+
+
+def _compiled_nuts(model):
+    _graph.forget("nuts")
+    gc.collect()  # PyTensor's graphs refer to themselves
+    return nutpie.compile_pymc_model(model)
 
 
 def loss_stands_still(approximation, *, window=1000):
@@ -385,10 +392,20 @@ def predict(model, posterior, names, *, given):
     draws = tuple(group[name].transpose("chain", "draw", ...).values for name in draw_names)
     draws = tuple(d.reshape(-1, *d.shape[2:]) for d in draws)
     with jax.enable_x64(True):
-        values = _graph.to_device(values)
-        rows = [[np.asarray(out) for out in forward(draw, values)] for draw in zip(*draws, strict=True)]
-    outputs = [np.stack(column) for column in zip(*rows, strict=True)]
+        outputs = _stacked(forward, draws, _graph.to_device(values))
     return outputs[0] if single else dict(zip(names, outputs, strict=True))
+
+
+def _stacked(function, draws, values):
+    """Outputs of a function for each draw, stacked; one draw at a time is in memory beside them."""
+    outputs = None
+    for place, draw in enumerate(zip(*draws, strict=True)):
+        found = function(draw, values)
+        if outputs is None:
+            outputs = [np.empty((len(draws[0]), *out.shape), out.dtype) for out in found]
+        for output, out in zip(outputs, found, strict=True):
+            output[place] = out
+    return outputs
 
 
 # --- the loop -------------------------------------------------------------------------------------------------------

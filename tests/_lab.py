@@ -12,13 +12,14 @@ import urllib.request
 from pathlib import Path
 
 from build import kernel_environment
+from threadpoolctl import threadpool_info
 
 import course
 
 SETTINGS = course.LAB_SETTINGS | {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # cells off the screen are in the page, too
 }
-THREADS = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"}
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TROUBLE = "[data-mime-type='application/vnd.jupyter.stderr'], [data-mime-type='application/vnd.jupyter.error']"
 DONE = """trouble => {
     const panel = document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden)');
@@ -32,6 +33,11 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def threads_of_this_process():
+    """How many threads add up the products of matrices here: with more or fewer, sums differ in the last digit."""
+    return max(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
 
 
 def wait_until(page, true, what, seconds=20):
@@ -56,9 +62,7 @@ class Lab:
         own = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
         own |= {f"JUPYTER_{kind}_DIR": kind.lower() for kind in ("CONFIG", "RUNTIME", "DATA")}
         environment = kernel_environment(scratch / "ipython") | {key: str(scratch / name) for key, name in own.items()}
-        for name in THREADS:  # as many threads as this process has: with more or fewer, sums differ in the last digit
-            environment.pop(name, None)
-        environment |= {name: os.environ[name] for name in THREADS & os.environ.keys()}
+        environment |= dict.fromkeys(THREADS, str(threads_of_this_process()))
         options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
         options += [f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={root}"]
         options += ["--LabApp.news_url=", "--LabApp.extension_manager=readonly", "--ServerApp.quit_button=False"]

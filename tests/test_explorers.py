@@ -5,7 +5,6 @@ import io
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import build
 import ipywidgets
@@ -131,32 +130,43 @@ def test_every_control_is_named_for_a_screen_reader(explorer):
     assert explorer.picture.alt == "A line from zero"
 
 
-def test_a_play_button_moves_its_control_from_where_it_is():
+@pytest.fixture
+def steps():
     step = ipywidgets.IntSlider(value=3, min=1, max=9, description="step")
-    explorer = Explorer(lambda figure, step: f"step {step}", "Steps", play="step", step=step)
-    assert (explorer.player.value, explorer.player.min, explorer.player.max) == (3, 1, 9)
-    explorer.player.playing = True
-    explorer.reset()
-    assert not explorer.player.playing
+    return Explorer(lambda figure, step: f"step {step}", "Steps", play="step", step=step)
 
 
-def test_a_step_of_the_play_button_that_arrives_after_reset_is_undone(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr(explorers, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+def test_a_play_button_moves_its_control_from_where_it_is(steps):
+    player, step = steps.player, steps.controls["step"]
+    assert (player.value, player.min, player.max) == (3, 1, 9)
+    player.set_state({"playing": True, "value": 4})  # what the browser sends
+    assert (steps.line, step.value) == ("step 4", 4)
+    step.value = 7
+    assert (steps.line, player.value, player.playing) == ("step 7", 7, True)
+    player.set_state({"playing": False, "value": 8})  # "pause", and the step before it
+    assert (steps.line, step.value) == ("step 8", 8)
+    player.set_state({"value": 1})  # "stop"
+    assert steps.line == "step 1"
 
-    def draw(figure, step):
-        clock[0] += 5.0  # a slow picture
-        return f"step {step}"
 
-    step = ipywidgets.IntSlider(value=3, min=1, max=9, description="step")
-    explorer = Explorer(draw, "Steps", play="step", step=step)
-    explorer.player.playing = True
-    explorer.reset()
-    step.value = 4
-    assert (explorer.line, step.value) == ("step 3", 3)
-    clock[0] += 2.0
-    step.value = 4
-    assert explorer.line == "step 4"
+@pytest.mark.parametrize("moves", [0, 1, 3])
+def test_steps_of_the_play_button_that_arrive_after_reset_are_undone(steps, moves):
+    player, step = steps.player, steps.controls["step"]
+    player.set_state({"playing": True, "value": 6})
+    steps.reset()
+    assert (steps.line, player.value, player.playing) == ("step 3", 3, False)
+    for late in range(7, 7 + moves):
+        player.set_state({"value": late})
+        assert (steps.line, player.value, step.value) == ("step 3", 3, 3)
+    step.value = 5  # the reader's hand is free at once
+    assert (steps.line, player.value) == ("step 5", 5)
+    player.set_state({"playing": True})
+    player.set_state({"value": 6})
+    player.set_state({"value": 7, "playing": False})
+    assert steps.line == "step 7"
+    steps.reset()
+    player.set_state({"playing": False, "value": 1})  # "stop"
+    assert steps.line == "step 1"
 
 
 def test_ink_and_value_of_a_pad_say_the_same():

@@ -6,7 +6,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 
-from bnn_course import data, inference, models
+from bnn_course import _graph, data, inference, models
 
 RNG = np.random.default_rng(21)
 X = RNG.normal(size=(60, 3))
@@ -125,6 +125,16 @@ def test_a_model_is_compiled_once_and_again_when_its_data_change(monkeypatch):
     after = inference.nuts(model, **SETTINGS)
     assert len(compiled) == 2
     np.testing.assert_allclose(after.posterior["w"].mean(), before.posterior["w"].mean() / 2, atol=0.05)
+
+
+def test_only_the_last_model_stays_compiled():
+    def kept():
+        return sum(made[0][0] == "nuts" for compiled in _graph._COMPILED.values() for made in compiled)
+
+    models = [regression_model(), regression_model()]
+    for model in [*models, models[0]]:
+        inference.nuts(model, **SETTINGS)
+        assert kept() == 1
 
 
 def test_trajectories_double_at_most_as_often_as_asked():

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import time
 from pathlib import Path
 
 import anywidget
@@ -54,7 +53,7 @@ class Explorer(ipywidgets.VBox):
     def __init__(self, draw, alt, /, *, size=(6, 3.4), play=None, **controls):
         self.draw, self.alt, self.size, self.controls = draw, alt, size, controls
         self.start = {name: control.value for name, control in controls.items()}
-        self.busy, self.played, self.late = False, play, 0.0
+        self.busy, self.played, self.halted = False, play, False
         png, self.line = self.drawn()
         labels = [spoken(control.description) for control in controls.values()]
         self.picture = Picture(png=png, line=self.line, alt=alt, labels=labels)
@@ -63,6 +62,8 @@ class Explorer(ipywidgets.VBox):
         reset = ipywidgets.Button(description="Reset", tooltip="All controls back to the start")
         reset.on_click(self.reset)
         self.player = _player(controls[play]) if play else None
+        if self.player:
+            self.player.observe(self.step, "value")
         rows = [_row(control, self.player if name == play else None) for name, control in controls.items()]
         panel = ipywidgets.HBox([*rows, reset], layout={"flex_flow": "row wrap"})
         super().__init__([panel, self.picture])
@@ -91,9 +92,8 @@ class Explorer(ipywidgets.VBox):
         """
         if self.busy:
             return
-        if change and change["owner"] is self.controls.get(self.played) and time.monotonic() < self.late:
-            self.reset()  # a step of the play button that was on its way when Reset was pressed
-            return
+        if self.player:
+            self.player.value = self.controls[self.played].value  # play goes on from here
         try:
             png, self.line = self.drawn()
         except Exception as error:  # shown where the reader looks; a control must not die of it
@@ -101,6 +101,21 @@ class Explorer(ipywidgets.VBox):
         with self.picture.hold_sync():
             self.picture.png, self.picture.line = png, self.line
             self.picture.count += 1
+
+    def step(self, change):
+        """Move the control by a step of the play button, but not by one that was on its way when Reset was pressed.
+
+        Parameters
+        ----------
+        change : traitlets.Bunch
+            What traitlets says of the button's value.
+        """
+        control = self.controls[self.played]
+        self.halted = self.halted and not self.player.playing
+        if self.halted and change["new"] != self.player.min:  # to there goes the button's own "stop"
+            self.player.value = control.value
+        else:
+            control.value = change["new"]
 
     def reset(self, button=None):
         """Move all controls back to where they were at the start, and draw once.
@@ -110,17 +125,15 @@ class Explorer(ipywidgets.VBox):
         button : ipywidgets.Button, optional
             The one that was pressed.
         """
-        self.busy, playing = True, bool(self.player and self.player.playing)
+        self.busy = self.halted = True
         try:
-            if self.player:
-                self.player.playing, self.player.value = False, self.start[self.played]
             for name, value in self.start.items():
                 self.controls[name].value = value
+            if self.player:
+                self.player.playing, self.player.value = False, self.start[self.played]
         finally:
             self.busy = False
         self.move()
-        if playing:
-            self.late = time.monotonic() + 1.0
 
     def _ipython_display_(self):
         png, line = self.drawn()
@@ -200,9 +213,7 @@ def number(value, digits=2):
 def _player(control):
     """A play button that moves a whole-number control."""
     span = {"min": control.min, "max": control.max, "step": control.step, "value": control.value}
-    player = ipywidgets.Play(interval=250, **span)
-    ipywidgets.jslink((player, "value"), (control, "value"))
-    return player
+    return ipywidgets.Play(interval=250, **span)
 
 
 def _row(control, player):
