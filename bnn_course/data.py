@@ -161,7 +161,7 @@ def _load_arrays(name):
 
 
 def _aligned(array):
-    """Return a copy that begins at a multiple of 64 bytes: JAX works on it in place, the pictures are in memory once."""
+    """Return a copy that begins at a multiple of 64 bytes: JAX reads it in place, pictures are in memory once."""
     room = np.empty(array.nbytes + 64, np.uint8)
     start = -room.ctypes.data % 64
     copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)

@@ -12,7 +12,7 @@ import pytest
 from sklearn.datasets import make_circles as sklearn_circles
 from sklearn.datasets import make_moons as sklearn_moons
 
-from bnn_course import data
+from bnn_course import _graph, data
 from bnn_course.datasets import build_datasets
 
 PICTURES = ("mnist.npz", "fashion_mnist.npz")
@@ -610,3 +610,11 @@ def test_a_read_only_output_folder_is_named(sources, monkeypatch):
 def test_a_file_that_is_not_idx_is_refused(content):
     with pytest.raises(ValueError, match="an IDX file of bytes must start with 00 00 08, got"):
         build_datasets.parse_idx(content)
+
+
+def test_jax_reads_the_pictures_in_place():
+    pictures = data.load_mnist().train_images.reshape(-1, 784)[:55_000]
+    (on_device,) = _graph.to_device([pictures])
+    if on_device.device.platform == "cpu":
+        assert on_device.unsafe_buffer_pointer() == pictures.ctypes.data
+    np.testing.assert_array_equal(on_device, pictures)

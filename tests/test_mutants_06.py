@@ -7,7 +7,7 @@ LESSON = Cells("06")
 
 # What each guarding claim stands on: a piece of text that occurs in exactly one cell each, in the order of the lesson.
 START = ["SEED = 2017", "FAMILIES = {"]
-SHARES = [*START, "def prior_network(", "def largest_share("]
+SHARES = [*START, "def prior_network(", "def largest_share(", "shares = {"]
 VARIANCE = [*START, "def prior_network(", "def output("]
 NEEDED = {
     "06-tail-cauchy": START,
@@ -21,8 +21,8 @@ NEEDED = {
 
 MUTANTS = {  # what is broken: (claim that must fail, text of the lesson, text of the mutant)
     "Normal weights in place of Cauchy": ("06-tail-cauchy", '"cauchy": stats.cauchy()', '"cauchy": stats.norm()'),
-    "mean instead of the largest unit": ("06-share-cauchy", "variation.max(axis=-1)", "variation.mean(axis=-1)"),
-    "share of the flat parts": ("06-steps", "-np.sort(-np.abs", "np.sort(np.abs"),
+    "mean instead of the largest unit": ("06-share-cauchy", "variation.max()", "variation.mean()"),
+    "share of the flat parts": ("06-steps", "[::-1]", "[::1]"),
     "bias forgotten in the theory": ("06-variance", "np.sqrt(x**2 + 1)", "np.sqrt(x**2)"),
     "bias forgotten in the network": ("06-variance", "np.tanh(w1 * x + b1)).sum", "np.tanh(w1 * x)).sum"),
     "variance divided by the root": ("06-variance", "variance / np.array(widths)", "variance / np.sqrt(widths)"),
