@@ -115,9 +115,7 @@ def test_a_seed_fixes_the_draws_and_each_chain_has_its_own():
 def test_a_model_is_compiled_once_and_again_when_its_data_change(monkeypatch):
     compiled = []
     original = inference.nutpie.compile_pymc_model
-    monkeypatch.setattr(
-        inference.nutpie, "compile_pymc_model", lambda model: (compiled.append(1), original(model))[1]
-    )
+    monkeypatch.setattr(inference.nutpie, "compile_pymc_model", lambda model: (compiled.append(1), original(model))[1])
     model = regression_model()
     before, _ = (inference.nuts(model, **SETTINGS | {"random_seed": seed}) for seed in (0, 1))
     assert len(compiled) == 1
