@@ -77,7 +77,8 @@ def main():
         if done.returncode:
             sys.exit(f"seed {seed} stopped:\n{done.stderr[-2000:]}")
         runs.append(json.loads(done.stdout.splitlines()[-1]))
-        print(f"seed {seed}: {sum(held for held, *_ in runs[-1].values())} of {len(runs[-1])} claims hold", flush=True)
+        failed = [claim for claim, (held, *_) in runs[-1].items() if not held]
+        print(f"seed {seed}: {len(runs[-1]) - len(failed)} of {len(runs[-1])} claims hold", *failed, flush=True)
     print(f"\n{'claim':32s}{'held':>10s}{'smallest':>14s}{'largest':>14s}")
     for claim in runs[0]:
         rows = [run[claim] for run in runs]
