@@ -87,7 +87,7 @@ def main():
         rate, seconds, first = rates(model, samplers, options.seeds)
         for sampler in samplers:
             ratios = [a / b for a, b in zip(rate["ours"], rate[sampler], strict=True)]
-            row = {"model": name, "sampler": sampler, "first_call_s": first[sampler]}
+            row = {"model": name, "sampler": sampler, "seeds": options.seeds, "first_call_s": first[sampler]}
             row |= {"seconds": statistics.median(seconds[sampler]), "ess_per_s": statistics.median(rate[sampler])}
             row |= {"ours_over_it": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}
             rows.append({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()})

@@ -69,8 +69,8 @@ def sentences():
     yield (
         "The lessons' networks are sampled with `bnn_course.inference.nuts` (nutpie). On three networks of lessons 05 "
         f"and 06 it made {min(times_numpyro()):.1f} to {max(times_numpyro()):.1f} times as many effective draws a "
-        "second as NumPyro's NUTS in the faster of two ways (medians of two seeds; `python benchmarks/nuts.py`, "
-        "PyMC 5)."
+        f"second as NumPyro's NUTS in the faster of two ways (medians of {record('nuts_pymc5')[0]['seeds']} seeds; "
+        "`python benchmarks/nuts.py`, PyMC 5)."
     )
 
 
