@@ -1,36 +1,45 @@
 """Effective draws per second of NUTS on the lessons' networks: `inference.nuts` beside NumPyro and PyMC's own sampler.
 
-    python benchmarks/nuts.py [--seeds 3]        (pip install numpyro; it is not needed for the course)
+    python benchmarks/nuts.py        (pip install numpyro; it is not needed for the course)
 
-Two chains. `inference.nuts` runs them on the cores that there are; NumPyro, called through PyMC, once side by side in
-one program ("vectorized") and once on devices of their own ("parallel"); PyMC one after the other, as in lesson 02.
-Effective draws: the smallest bulk ESS among the predicted probabilities at the training points, since weights are not
-identified (lesson 05). Compilation is timed apart: a sampler compiles for each model, a chain draws for as long as one
-likes. Samplers take turns, and ratios are of one turn. Writes benchmarks/nuts_pymc5.json or nuts_pymc6.json.
+Two chains, 200 steps of tuning and 400 draws each, float64. `inference.nuts` runs the chains on the cores that there
+are; so does NumPyro, on PyMC's log density ("parallel": side by side in one program it takes longer); PyMC runs one
+after the other, as in lesson 02, but not on the largest network, for which it needs minutes. Effective draws: the
+smallest and the median bulk ESS among the predicted probabilities at the training points, since weights are not
+identified (lesson 05). The first call compiles and is timed apart. Seconds are those of a later call, tuning included,
+of PyMC's sampler those of drawing only; NumPyro finds its program in JAX's cache. Samplers take turns, and ratios are
+of one turn: their geometric mean over five seeds, with a 95 % t-interval. Writes benchmarks/nuts_pymc5.json or
+nuts_pymc6.json, in about ten minutes.
 """
 
-import argparse
 import importlib.util
 import json
 import os
 import statistics
+import tempfile
 import time
 from pathlib import Path
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"  # for "parallel", before JAX is imported
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import arviz as az
+import hierarchical_moons
+import jax
 import numpy as np
 import pymc as pm
+from pymc.sampling.jax import get_jaxified_graph, get_jaxified_logp
+from scipy import stats
 
 from bnn_course import data, inference, models
 
-CHAINS, TUNE, DRAWS = 2, 200, 200
+LENGTHS = {"chains": 2, "tune": 200, "draws": 400}
+SEEDS = 5
 
 
 def networks():
-    """Networks as lessons 05 and 06 sample them."""
+    """Networks as lessons 05, 06 and 07 sample them."""
     moons = data.make_moons(100, noise=0.2, rng=np.random.default_rng(2017))
     fixed = {"hidden": (5,), "hyperprior_parameters": {"scale": 2}}
     yield "lesson 05: 21 weights, fixed scale", models.bnn_model(*moons, **fixed)
@@ -38,62 +47,114 @@ def networks():
     yield "lesson 06: two layers, Half-Normal scales", models.bnn_model(*moons, **deep)
     heavy = {"hidden": (8,), "prior": "cauchy", "hyperprior": "inverse_gamma"}
     yield "lesson 06: Cauchy weights, Inverse-Gamma scales", models.bnn_model(*moons, **heavy)
+    lesson = hierarchical_moons.lesson()
+    _, x, y, *_ = lesson["draw_tasks"](18, np.random.default_rng(lesson["SEED"]))
+    yield "lesson 07: 18 networks in a hierarchy, 1 020 unknowns", lesson["hierarchical_model"](x, y)
 
 
-def sample(model, sampler, seed, tune, draws):
-    """Draws of one sampler and the seconds that the call took."""
-    options = {"draws": draws, "tune": tune, "chains": CHAINS, "random_seed": seed, "compute_convergence_checks": False}
-    began = time.perf_counter()
-    if sampler == "ours":
-        return inference.nuts(model, **options), time.perf_counter() - began
-    with model:
-        if sampler == "pymc":
-            found = pm.sample(**options, cores=1, nuts_sampler="pymc", progressbar=False)
-        else:
-            from pymc.sampling.jax import sample_numpyro_nuts
-
-            found = sample_numpyro_nuts(**options, chain_method=sampler.split()[1], progressbar=False)
-    return found, time.perf_counter() - began
+# A sampler: a function of the model that gives a function of the seed, which gives the predicted probabilities
+# (chain, draw, …) and the seconds of drawing.
 
 
-def smallest_ess(posterior):
-    """Smallest bulk ESS among the predicted probabilities at the training points."""
-    p = posterior.posterior["probability"].values
-    ess = az.ess(az.convert_to_dataset({"p": p.reshape(CHAINS, -1, p[0, 0].size)}))["p"].values
-    return float(ess.min())
+def ours(model):
+    def draw(seed):
+        began = time.perf_counter()
+        found = inference.nuts(model, **LENGTHS, random_seed=seed, compute_convergence_checks=False)
+        return found.posterior["probability"].values, time.perf_counter() - began
+
+    return draw
 
 
-def rates(model, samplers, seeds):
-    """Effective draws a second of each sampler for each seed, seconds of whole calls, and of each one's first call."""
-    first = {sampler: sample(model, sampler, 0, 10, 10)[1] for sampler in samplers}
-    rate, seconds = {s: [] for s in samplers}, {s: [] for s in samplers}
-    for seed in range(1, seeds + 1):
-        for sampler in samplers:
-            posterior, wall = sample(model, sampler, seed, TUNE, DRAWS)
-            _, again = sample(model, sampler, seed, 10, 10)  # what a call costs besides drawing
-            seconds[sampler].append(wall)
-            rate[sampler].append(smallest_ess(posterior) / max(wall - again, 1e-3))
+def pymc(model):
+    def draw(seed):
+        how = {"nuts_sampler": "pymc", "cores": 1, "progressbar": False, "compute_convergence_checks": False}
+        found = pm.sample(**LENGTHS, random_seed=seed, model=model, **how)
+        return found.posterior["probability"].values, found.posterior.attrs["sampling_time"]
+
+    return draw
+
+
+def numpyro(model):
+    """NumPyro's sampler on PyMC's log density; it starts where `inference.nuts` does."""
+    from numpyro.infer import MCMC, NUTS
+
+    chains, tune, draws = LENGTHS.values()
+    kernel = NUTS(potential_fn=get_jaxified_logp(model, negative_logp=False))  # the negative one, as in `pm.sample`
+    options = {"chain_method": "parallel", "postprocess_fn": None, "progress_bar": False}
+    mcmc = MCMC(kernel, num_warmup=tune, num_samples=draws, num_chains=chains, **options)
+    centre = list(inference._graph.starting_point(model).values())
+    outputs = model.replace_rvs_by_values([model["probability"]])
+    predict = jax.jit(jax.vmap(jax.vmap(get_jaxified_graph(inputs=model.value_vars, outputs=outputs))))
+
+    def draw(seed):
+        rng = np.random.default_rng(seed)
+        start = [value + rng.uniform(-1, 1, (chains, *value.shape)) for value in centre]
+        began = time.perf_counter()
+        mcmc.run(jax.random.split(jax.random.key(seed), chains), init_params=start)
+        found = jax.block_until_ready(mcmc.get_samples(group_by_chain=True))
+        seconds = time.perf_counter() - began
+        return np.asarray(predict(*found)[0]), seconds
+
+    return draw
+
+
+def samplers(model):
+    found = {"ours": ours} | ({"pymc": pymc} if len(model.free_RVs) < 10 else {})
+    return found | ({"numpyro": numpyro} if importlib.util.find_spec("numpyro") else {})
+
+
+def effective_draws(probability):
+    """Smallest and median bulk ESS among the predicted probabilities at the training points."""
+    p = probability.reshape(*probability.shape[:2], -1)
+    ess = az.ess(az.convert_to_dataset({"p": p}))["p"].values
+    return {"smallest": float(ess.min()), "median": float(np.median(ess))}
+
+
+def turns(model):
+    """Effective draws a second (by kind, for each seed) and seconds of each sampler, and those of its first call."""
+    draw, first = {}, {}
+    for name, make in samplers(model).items():
+        began = time.perf_counter()
+        draw[name] = make(model)
+        draw[name](0)
+        first[name] = time.perf_counter() - began
+    rate, seconds = {name: {"smallest": [], "median": []} for name in draw}, {name: [] for name in draw}
+    for seed in range(1, SEEDS + 1):
+        for name in draw:
+            probability, wall = draw[name](seed)
+            seconds[name].append(wall)
+            for kind, ess in effective_draws(probability).items():
+                rate[name][kind].append(ess / wall)
     return rate, seconds, first
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
-    samplers = ["ours", "pymc"]
-    samplers += ["numpyro vectorized", "numpyro parallel"] if importlib.util.find_spec("numpyro") else []
-    rows = []
+def geometric_mean(ratios):
+    """Geometric mean of the ratios, and the ends of its 95 % t-interval."""
+    logs = np.log(ratios)
+    half = stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
+    return [round(float(np.exp(logs.mean() + shift)), 3) for shift in (0, -half, half)]
+
+
+def measured():
+    """The rows of the record, printed as they are found."""
     for name, model in networks():
-        rate, seconds, first = rates(model, samplers, options.seeds)
-        for sampler in samplers:
-            ratios = [a / b for a, b in zip(rate["ours"], rate[sampler], strict=True)]
-            row = {"model": name, "sampler": sampler, "seeds": options.seeds, "first_call_s": first[sampler]}
-            row |= {"seconds": statistics.median(seconds[sampler]), "ess_per_s": statistics.median(rate[sampler])}
-            row |= {"ours_over_it": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}
-            rows.append({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()})
-            print(rows[-1], flush=True)
-        stack = f"pymc{pm.__version__.split('.')[0]}"
-        Path(__file__).with_name(f"nuts_{stack}.json").write_text(json.dumps(rows, indent=2) + "\n")
+        rate, seconds, first = turns(model)
+        for sampler in rate:
+            row = {"model": name, "sampler": sampler, "seeds": SEEDS, "first_call_s": round(first[sampler], 1)}
+            row |= {"seconds": round(statistics.median(seconds[sampler]), 2)}
+            for kind, its in rate[sampler].items():
+                row |= {f"{kind}_ess_per_s": round(statistics.median(its), 2)}
+                row |= {f"{kind}_ours_over_it": geometric_mean(np.divide(rate["ours"][kind], its))}
+            print(row, flush=True)
+            yield row
+
+
+def main():
+    with tempfile.TemporaryDirectory() as cache:
+        jax.config.update("jax_compilation_cache_dir", cache)  # empty, so that first calls compile
+        rows = list(measured())
+    stack = f"pymc{pm.__version__.split('.')[0]}"
+    Path(__file__).with_name(f"nuts_{stack}.json").write_text(json.dumps(rows, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ row counters get 64 bits.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import weakref
 from pathlib import Path
@@ -23,7 +24,7 @@ from pymc.initial_point import make_initial_point_expression
 from pymc.variational.minibatch_rv import MinibatchRandomVariable
 from pytensor.compile.mode import get_mode
 from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph.basic import Constant
+from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
@@ -124,6 +125,32 @@ def shared_values(model):
     variables = ancestors([*model.basic_RVs, *model.rvs_to_values.values(), *model.potentials, *model.deterministics])
     shared = [v for v in dict.fromkeys(variables) if isinstance(v, SharedVariable)]
     return [v.get_value(borrow=True) for v in shared if not isinstance(v.type, RandomType)]
+
+
+def parameters_as_text(model, rv):
+    """The parameters of a variable's distribution, for people to compare: numbers, or a name for what computes them.
+
+    Data are left out: of arrays with more than `LARGE` elements and of shared variables only shape and type count.
+    """
+    node = rv.owner
+    parameters = node.op.dist_params(node) if hasattr(node.op, "dist_params") else node.inputs
+    others = {other for other in model.basic_RVs if other is not rv}
+    return ", ".join(_as_text(parameter, others) for parameter in parameters)
+
+
+def _as_text(variable, others):
+    (value,) = pm.pytensorf.constant_fold([variable], raise_not_constant=False)
+    if not isinstance(value, Variable) and np.size(value) <= 8:
+        return str(np.squeeze(value).tolist())
+    parts = []
+    for part in ancestors([variable], blockers=others):
+        if part in others or part.owner is not None:
+            parts.append(part.name if part in others else str(part.owner.op))
+        elif isinstance(part, Constant) and np.size(part.data) <= LARGE:
+            parts.append(str(np.asarray(part.data).tolist()))
+        elif not isinstance(part.type, RandomType):
+            parts.append(f"{part.type}")
+    return "graph " + hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:8]
 
 
 def starting_point(model, start=None):

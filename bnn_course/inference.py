@@ -138,7 +138,7 @@ def advi(
         `loss_stands_still` is such a rule.
     callback_every : int
     resume : Approximation, optional
-        Continue this fit, made from the same model with the same settings.
+        Continue this fit, made from the same model with the same settings; only the learning rate may be another.
 
     Returns
     -------
@@ -615,15 +615,17 @@ def _first_not_finite(state, names):
 def _refuse_resume(found, model, settings, steps):
     if not isinstance(found, Approximation):
         raise TypeError(f"resume must be an Approximation, got {type(found).__name__}: pass what advi or load returned")
-    _refuse_other_model(_fingerprint(found._model), _fingerprint(model))
-    different = {k: (found._settings[k], v) for k, v in settings.items() if found._settings[k] != v}
+    if found._model is not model:
+        _refuse_other_model(_fingerprint(found._model), _fingerprint(model))
+    fixed = {name: value for name, value in settings.items() if name != "learning_rate"}
+    different = {k: (found._settings[k], v) for k, v in fixed.items() if found._settings[k] != v}
     if settings["schedule"] == "cosine" and found.steps != steps:
         different["steps"] = (found.steps, steps)
     if different:
         raise ValueError(f"resume must keep the settings of the fit, got (was, is) {different}: pass the same values")
     if found.step > steps:
         raise ValueError(f"steps must be ≥ {found.step} (steps already taken), got {steps}: ask for more steps")
-    return replace(found, _model=model)
+    return replace(found, _model=model, _settings=settings)
 
 
 def _refuse_other_model(was, now):
@@ -634,15 +636,17 @@ def _refuse_other_model(was, now):
 
 
 def _fingerprint(model):
-    """What identifies a model in a checkpoint: names, priors, shapes and transforms of its variables."""
+    """What identifies a model in a checkpoint: of its variables distribution, parameters, shape and transform."""
     fingerprint = {}
     for rv, value in zip(model.free_RVs, model.value_vars, strict=True):
         transform = model.rvs_to_transforms[rv]
         shape = tuple(int(s) for s in rv.shape.eval()) if None in rv.type.shape else rv.type.shape
         scale = type(transform).__name__ if transform else "untransformed"
-        fingerprint[value.name] = f"{rv.owner.op.name} {shape} {scale} {value.dtype}"
+        parameters = _graph.parameters_as_text(model, rv)
+        fingerprint[value.name] = f"{rv.owner.op.name}({parameters}) {shape} {scale} {value.dtype}"
     for rv in model.observed_RVs:
-        fingerprint[rv.name] = f"observed {type(rv.owner.op).__name__}"
+        parameters = _graph.parameters_as_text(model, rv)
+        fingerprint[rv.name] = f"observed {type(rv.owner.op).__name__}({parameters}) {rv.type.shape}"
     return fingerprint
 
 

@@ -220,6 +220,14 @@ def test_a_resumed_fit_equals_an_uninterrupted_one(tmp_path):
             np.testing.assert_allclose(rest.sd[name], whole.sd[name], rtol=1e-10)
 
 
+def test_a_resumed_fit_may_have_another_learning_rate():
+    part = fit(conjugate_model(), callback=lambda found: True, callback_every=50)
+    still = fit(part._model, learning_rate=1e-9, resume=part)
+    assert still.step == 3000 and still._settings["learning_rate"] == 1e-9
+    np.testing.assert_allclose(still.mean["mu"], part.mean["mu"], rtol=1e-4)
+    assert abs(fit(part._model, resume=part).mean["mu"] - part.mean["mu"]) > 0.01
+
+
 def test_an_interrupted_fit_keeps_what_it_has():
     def stop(found):
         raise KeyboardInterrupt
@@ -582,7 +590,7 @@ def test_a_checkpoint_of_another_model_is_refused_with_the_difference(tmp_path):
         inference.load(path, regression_model())
 
 
-@pytest.mark.parametrize("change", ["prior", "shape", "likelihood", "transform", "float type"])
+@pytest.mark.parametrize("change", ["prior", "width", "shape", "likelihood", "network", "transform", "float type"])
 def test_a_checkpoint_names_what_differs(change, tmp_path):
     def build(change=None):
         float_type = "float32" if change == "float type" else "float64"
@@ -590,16 +598,25 @@ def test_a_checkpoint_names_what_differs(change, tmp_path):
             prior = pm.Laplace if change == "prior" else pm.Normal
             transform = {"transform": pm.distributions.transforms.ordered} if change == "transform" else {}
             start = np.array([-1, 1, 2][: 2 if change == "shape" else 3], dtype=float_type)
-            w = prior("w", 0, 1, shape=len(start), initval=start, **transform)
+            w = prior("w", 0, 3 if change == "width" else 1, shape=len(start), initval=start, **transform)
             likelihood = pm.Laplace if change == "likelihood" else pm.Normal
-            likelihood("y", w.sum(), 1, observed=np.zeros(5, dtype=float_type))
+            mean = pt.tanh(w).sum() if change == "network" else w.sum()
+            likelihood("y", mean, 1, observed=np.zeros(5, dtype=float_type))
         return model
 
     inference.advi(build(), **GOOD).save(tmp_path / "fit.npz")
     inference.load(tmp_path / "fit.npz", build())
-    words = {"prior": "laplace", "shape": r"\(2,\)", "likelihood": "Laplace", "transform": "ordered"}
-    with pytest.raises(ValueError, match=f"differences: fitted .*, now .*{words.get(change, 'float32')}"):
+    words = {"prior": "laplace", "width": r"normal\(0.*, 3", "shape": r"\(2,\)", "likelihood": "Laplace"}
+    words |= {"network": "graph", "transform": "ordered", "float type": "float32"}
+    with pytest.raises(ValueError, match=f"differences: fitted .*, now .*{words[change]}"):
         inference.load(tmp_path / "fit.npz", build(change))
+
+
+@pytest.mark.parametrize(("change", "words"), [({"batch_size": 50}, r"\(50,\)"), ({"total_size": 1000}, "1000")])
+def test_a_checkpoint_of_another_batch_size_or_total_size_is_refused(change, words, tmp_path):
+    fit(minibatch_model()[0], steps=5).save(tmp_path / "fit.npz")
+    with pytest.raises(ValueError, match=f"differences: fitted .*, now .*{words}"):
+        inference.load(tmp_path / "fit.npz", minibatch_model(**change)[0])
 
 
 def test_a_failed_save_leaves_nothing_behind_and_the_old_file_whole(tmp_path, monkeypatch):

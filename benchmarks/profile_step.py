@@ -1,0 +1,120 @@
+"""Where the time of an ADVI step on MNIST goes: `inference.advi`, part by part.
+
+    python benchmarks/profile_step.py [--widths 128 400 1200]
+
+Network, batch and optimiser are those of benchmarks/run.py. XLA fuses a step into few loops, so a part is what the step
+gains when the part is left out: the noise (a constant in its place), and Adam with the standard deviations (plain
+gradient steps on the means in its place). What is left is the log density with its gradient; fetching the batch is
+timed on its own. "threefry" is the whole step with the noise of `jax.random`, as it was before the counters of
+`inference` took its place. Medians of five turns; variants take turns.
+"""
+
+import argparse
+import functools
+import statistics
+import time
+
+import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pymc as pm
+import run as step
+
+from bnn_course import _graph, data, inference, models
+
+TURN, TURNS = 1.0, 5  # seconds of a turn, roughly, and their number
+
+
+def threefry(offset, shape, stream, dtype):
+    key = jax.random.fold_in(jax.random.key(0), stream + jnp.uint32(offset))
+    return jax.random.normal(key, shape, dtype)
+
+
+def constant(offset, shape, stream, dtype):
+    return jnp.full(shape, 0.5, dtype) * (1 + stream.astype(dtype) * 0)  # depends on the step, so it is not hoisted
+
+
+NOISE = {"step": inference._normals, "constant": constant, "threefry": threefry}
+
+
+def whole_step(width, images, labels, normals):
+    """`inference.advi` with its noise made by `normals`: a function that runs n more steps."""
+    usual = inference._normals
+    inference._normals = normals
+    try:
+        run = step.ours(width, images, labels)
+        run(8)  # compiles
+    finally:
+        inference._normals = usual
+    return run
+
+
+def gradient_step(width, images, labels, *, density=True):
+    """Gradient steps on the means, without noise; without `density`, the batches are fetched and summed."""
+    train = pm.Minibatch(images, labels, batch_size=step.BATCH)
+    model = models.image_classifier(*train, total_size=step.N, hidden=(width, width))
+    log_density = _graph.log_density(model)
+    start = _graph.starting_point(model, models.random_start(model, np.random.default_rng(0)))
+    values = tuple(jnp.asarray(start[name]) for name in log_density.names)
+    arrays, constants = _graph.to_device(log_density.data), log_density.constants()
+    rng = np.random.default_rng(0)
+
+    @functools.partial(jax.jit, static_argnames="n")
+    def run(values, arrays, rows, n):
+        def one(i, values):
+            batch = tuple(array[rows[i]] for array in arrays)
+            if not density:
+                return tuple(v + jnp.sum(b) * 1e-9 for v, b in zip(values, (*batch, *batch), strict=False))
+            gradient = jax.grad(log_density.function)(values, batch, constants)
+            return tuple(v + 1e-9 * g for v, g in zip(values, gradient, strict=True))
+
+        return jax.lax.fori_loop(0, n, one, values)
+
+    def steps(n):
+        rows = jnp.asarray(rng.integers(0, step.N, (n, step.BATCH)))
+        jax.block_until_ready(run(values if density else (jnp.float32(0),) * 2, arrays, rows, n))
+
+    return steps
+
+
+def milliseconds(runs):
+    """Median milliseconds of a step of each of them, in turns."""
+    lengths, times = {}, {name: [] for name in runs}
+    for name, run in runs.items():
+        run(64)
+        began = time.perf_counter()
+        run(64)
+        lengths[name] = int(np.clip(64 * TURN / (time.perf_counter() - began), 64, 512))
+        run(lengths[name])
+    for _ in range(TURNS):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            run(lengths[name])
+            times[name].append(1e3 * (time.perf_counter() - began) / lengths[name])
+    return {name: statistics.median(ms) for name, ms in times.items()}
+
+
+def parts_of(width, images, labels):
+    """Milliseconds of the parts of a step, and of the step with other noise."""
+    runs = {name: whole_step(width, images, labels, make) for name, make in NOISE.items()}
+    runs["density"] = gradient_step(width, images, labels)
+    runs["batch"] = gradient_step(width, images, labels, density=False)
+    ms = milliseconds(runs)
+    parts = {"step": ms["step"], "noise": ms["step"] - ms["constant"], "Adam": ms["constant"] - ms["density"]}
+    return parts | {"log density": ms["density"], "of which batch": ms["batch"], "threefry": ms["threefry"]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--widths", type=int, nargs="+", default=[128, 400, 1200])
+    options = parser.parse_args()
+    mnist = data.load_mnist()
+    images, labels = mnist.train_images.reshape(-1, 784), mnist.train_labels
+    for width in options.widths:
+        parts = ", ".join(f"{name} {ms:.2f}" for name, ms in parts_of(width, images, labels).items())
+        print(f"H = {width:4d}  ms: {parts}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
