@@ -210,21 +210,22 @@ def measure(case, seed, mnist):
 
 def draw(rows, path):
     """Test error and NLL against the negative ELBO, a marker for each prior."""
-    fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    fig, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
     priors = list(dict.fromkeys(row["prior"] for row in rows))
     for ax, score, factor in zip(axes, ("error", "nll"), (100, 1), strict=True):
         for place, prior in enumerate(priors):
             here = [row for row in rows if row["prior"] == prior]
             x, y = ([float(row[key]) for row in here] for key in ("negative_elbo", score))
-            style = {"marker": plots.MARKERS[place % 7], "color": plots.CYCLE[place % 7], "linestyle": "none"}
-            ax.plot(x, factor * np.array(y), label=prior, fillstyle="none", **style)
+            again = place // 7  # past the seventh prior: the same colours, other markers, filled
+            style = {"marker": plots.MARKERS[(place + again) % 7], "color": plots.CYCLE[place % 7], "linestyle": "none"}
+            ax.plot(x, factor * np.array(y), label=prior, fillstyle="full" if again else "none", **style)
         ax.set(xscale="log", xlabel="negative ELBO (nats a picture)")
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("test error (%)")
     axes[1].set_ylabel("test NLL (nats)")
     axes[0].axhline(1.32, color=plots.GREY, ls=":")
     axes[1].axhline(0.0435, color=plots.GREY, ls=":")
-    axes[1].legend(frameon=False)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     fig.savefig(path, dpi=130)
 
 
