@@ -82,7 +82,7 @@ def numpyro(model):
     kernel = NUTS(potential_fn=get_jaxified_logp(model, negative_logp=False))  # the negative one, as in `pm.sample`
     options = {"chain_method": "parallel", "postprocess_fn": None, "progress_bar": False}
     mcmc = MCMC(kernel, num_warmup=tune, num_samples=draws, num_chains=chains, **options)
-    centre = list(inference._graph.starting_point(model).values())
+    centre = list(model.initial_point().values())
     outputs = model.replace_rvs_by_values([model["probability"]])
     predict = jax.jit(jax.vmap(jax.vmap(get_jaxified_graph(inputs=model.value_vars, outputs=outputs))))
 

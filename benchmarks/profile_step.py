@@ -10,7 +10,6 @@ timed on its own. "threefry" is the whole step with the noise of `jax.random`, a
 """
 
 import argparse
-import functools
 import statistics
 import time
 
@@ -50,32 +49,39 @@ def whole_step(width, images, labels, normals):
     return run
 
 
-def gradient_step(width, images, labels, *, density=True):
-    """Gradient steps on the means, without noise; without `density`, the batches are fetched and summed."""
+def batches(n):
+    return jnp.asarray(np.random.default_rng(0).integers(0, step.N, (n, step.BATCH)))
+
+
+def gradient_step(width, images, labels):
+    """Gradient steps on the means, without noise."""
     train = pm.Minibatch(images, labels, batch_size=step.BATCH)
     model = models.image_classifier(*train, total_size=step.N, hidden=(width, width))
-    log_density = _graph.log_density(model)
+    density = _graph.log_density(model)
     start = _graph.starting_point(model, models.random_start(model, np.random.default_rng(0)))
-    values = tuple(jnp.asarray(start[name]) for name in log_density.names)
-    arrays, constants = _graph.to_device(log_density.data), log_density.constants()
-    rng = np.random.default_rng(0)
+    values = tuple(jnp.asarray(start[name]) for name in density.names)
+    arrays, constants = _graph.to_device(density.data), density.constants()
 
-    @functools.partial(jax.jit, static_argnames="n")
-    def run(values, arrays, rows, n):
-        def one(i, values):
-            batch = tuple(array[rows[i]] for array in arrays)
-            if not density:
-                return tuple(v + jnp.sum(b) * 1e-9 for v, b in zip(values, (*batch, *batch), strict=False))
-            gradient = jax.grad(log_density.function)(values, batch, constants)
-            return tuple(v + 1e-9 * g for v, g in zip(values, gradient, strict=True))
+    @jax.jit
+    def run(values, arrays, rows):
+        def one(values, row):
+            gradient = jax.grad(density.function)(values, tuple(array[row] for array in arrays), constants)
+            return tuple(v + 1e-9 * g for v, g in zip(values, gradient, strict=True)), None
 
-        return jax.lax.fori_loop(0, n, one, values)
+        return jax.lax.scan(one, values, rows)
 
-    def steps(n):
-        rows = jnp.asarray(rng.integers(0, step.N, (n, step.BATCH)))
-        jax.block_until_ready(run(values if density else (jnp.float32(0),) * 2, arrays, rows, n))
+    return lambda n: jax.block_until_ready(run(values, arrays, batches(n)))
 
-    return steps
+
+def fetch(images, labels):
+    """Fetch the batches and sum them."""
+    arrays = _graph.to_device((images, labels))
+
+    @jax.jit
+    def run(arrays, rows):
+        return jax.lax.scan(lambda total, row: (total + sum(jnp.sum(a[row]) for a in arrays), None), 0, rows)
+
+    return lambda n: jax.block_until_ready(run(arrays, batches(n)))
 
 
 def milliseconds(runs):
@@ -99,7 +105,7 @@ def parts_of(width, images, labels):
     """Milliseconds of the parts of a step, and of the step with other noise."""
     runs = {name: whole_step(width, images, labels, make) for name, make in NOISE.items()}
     runs["density"] = gradient_step(width, images, labels)
-    runs["batch"] = gradient_step(width, images, labels, density=False)
+    runs["batch"] = fetch(images, labels)
     ms = milliseconds(runs)
     parts = {"step": ms["step"], "noise": ms["step"] - ms["constant"], "Adam": ms["constant"] - ms["density"]}
     return parts | {"log density": ms["density"], "of which batch": ms["batch"], "threefry": ms["threefry"]}
