@@ -1,5 +1,5 @@
 # Every word is a word of course.py, which runs without make too. `make PYTHON=python3.13 lab` picks another Python,
-# `make test ARGS="-n 2"` hands words on.
+# `make test ARGS="-x"` hands words on.
 PYTHON ?= python3
 ARGS ?=
 

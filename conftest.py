@@ -24,7 +24,7 @@ def pytest_configure(config):
 
 def _use_environment_of_build(config):
     """Give kernels the environment in which the stored outputs were made."""
-    from build import kernel_environment
+    from tools.build import kernel_environment
 
     scratch = tempfile.TemporaryDirectory(prefix="ipython-")
     config.add_cleanup(scratch.cleanup)
@@ -46,8 +46,9 @@ def _number_cells_as_jupyter_does():
 
 def _leave_out_progress():
     """Let nbval see what the build stores: all messages but the progress lines of a fit."""
-    from build import is_progress
     from nbval.kernel import RunningKernel
+
+    from tools.build import is_progress
 
     get_message = RunningKernel.get_message
 

@@ -2,7 +2,7 @@
 """Run the course: set up its environment, open the lessons, run the tests.
 
 Needs nothing but Python itself. `make WORD` calls `python3 course.py WORD`; where there is no make (Windows), call
-`py course.py WORD`. Words after WORD are handed on: `python3 course.py test -n 2`.
+`py course.py WORD`. Words after WORD are handed on: `python3 course.py test -x`.
 
 The environment lives in `.venv` beside this file, or in the folder that the variable COURSE_VENV names. It is made with
 the Python that runs this script. This file keeps to the syntax of Python 3.6, so that an old Python can still read the
@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 LOCK = ROOT / "requirements.lock"
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+MEMORY_GB = 3  # for each process that runs tests, with the kernel of a lesson
 DISK_GB = 3  # .venv takes 1.5 GB, pip's cache 0.4 GB, and unpacking needs room
 
 # What pip says -> what to do about it.
@@ -253,22 +254,37 @@ def lab(*arguments):
     return run("-m", "jupyterlab", lesson, *(options + list(arguments)))
 
 
+def workers():
+    """Return how many processes share the tests: one for each core, while each has memory for itself and a lesson."""
+    return max(1, min(os.cpu_count() or 1, int(memory_gb() // MEMORY_GB)))
+
+
+def memory_gb():
+    """Return the memory of this machine in GB; where the system does not say (Windows), 8."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    except (AttributeError, ValueError, OSError):
+        return 8.0
+
+
 def test(*arguments):
-    """Set up, then run every test: the package's, and each notebook's stored values anew."""
-    return browser() or run("-m", "pytest", "--nbval", *arguments)
+    """Set up, then run every test on all cores: the package's, and each notebook's stored values anew."""
+    return browser() or run("-m", "pytest", "--nbval", "-n", workers(), *arguments)
 
 
 def check(*arguments):
     """Set up, then check style and stored notebooks, without running them (seconds)."""
     setup()
     style = run("-m", "ruff", "check", ".")
-    return run("-m", "pytest", "-q", "tests/test_notebooks.py", "tests/test_environment.py", *arguments) or style
+    files = ["tests/test_{}.py".format(name) for name in ("notebooks", "environment", "readme")]
+    return run("-m", "pytest", "-q", *(files + list(arguments))) or style
 
 
 def notebooks(*arguments):
     """Set up, then build and execute the notebooks from notebooks/source."""
     setup()
-    return run("notebooks/build.py", *arguments)
+    done = run("-m", "tools", "lessons", *arguments)
+    return done or run("-m", "tools", "readme", "--check" if "--check" in arguments else "--lessons")
 
 
 def slides(*arguments):
@@ -277,7 +293,7 @@ def slides(*arguments):
         print("There is no deck yet: slides/ holds no .md file.")
         return 0
     browser()
-    return run("slides/build.py", *arguments)
+    return run("-m", "tools", "slides", *arguments)
 
 
 def bench(*arguments):

@@ -9,17 +9,14 @@ with the mouse. Times are taken inside the browser.
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "notebooks")]
+import nbformat
 
-import lesson_text  # noqa: E402
-import nbformat  # noqa: E402
-from _browser import chromium  # noqa: E402
-from _lab import Page, lab  # noqa: E402
+from tests._browser import chromium
+from tests._lab import Page, lab
+from tools import NOTEBOOKS, text
 
 WATCH = """picture => {
     window.moves = [];
@@ -31,9 +28,9 @@ WATCH = """picture => {
 
 
 def explorer_cells():
-    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
         for cell in nbformat.read(path, as_version=4).cells:
-            if lesson_text.is_explorer(cell):
+            if text.is_explorer(cell):
                 yield path.stem[:2], cell
 
 
@@ -84,9 +81,9 @@ def main():
         folder = Path(scratch, "notebooks")
         folder.mkdir()
         for name in ("records", "matplotlibrc"):
-            folder.joinpath(name).symlink_to(ROOT / "notebooks" / name)
+            folder.joinpath(name).symlink_to(NOTEBOOKS / name)
         notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(c.source) for _, c in cells], metadata=lesson_text.METADATA
+            cells=[nbformat.v4.new_code_cell(c.source) for _, c in cells], metadata=text.METADATA
         )
         nbformat.write(notebook, folder / "explorers.ipynb")
         with lab(folder, Path(scratch)) as server:

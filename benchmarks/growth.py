@@ -14,15 +14,15 @@ from pathlib import Path
 
 import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pymc as pm
 import pytensor
 
+from bnn_course import data, inference, models, plots
+
 pytensor.config.floatX = "float32"
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-
-from bnn_course import data, inference, models, plots  # noqa: E402
 
 BATCH = 128
 NETWORKS = [

@@ -22,6 +22,7 @@ import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is i
 import jax
 import jax.numpy as jnp
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pymc as pm
 import pytensor
@@ -31,7 +32,6 @@ from bnn_course import data, inference, models, plots, uncertainty
 
 pytensor.config.floatX = "float32"
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
 
 RECORD = Path(__file__).with_suffix(".csv")
 COLUMNS = [

@@ -25,7 +25,6 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import arviz as az
-import hierarchical_moons
 import jax
 import numpy as np
 import pymc as pm
@@ -33,6 +32,7 @@ from pymc.sampling.jax import get_jaxified_graph, get_jaxified_logp
 from scipy import stats
 
 from bnn_course import data, inference, models
+from tools.lessons import lesson
 
 LENGTHS = {"chains": 2, "tune": 200, "draws": 400}
 SEEDS = 5
@@ -47,9 +47,9 @@ def networks():
     yield "lesson 06: two layers, Half-Normal scales", models.bnn_model(*moons, **deep)
     heavy = {"hidden": (8,), "prior": "cauchy", "hyperprior": "inverse_gamma"}
     yield "lesson 06: Cauchy weights, Inverse-Gamma scales", models.bnn_model(*moons, **heavy)
-    lesson = hierarchical_moons.lesson()
-    _, x, y, *_ = lesson["draw_tasks"](18, np.random.default_rng(lesson["SEED"]))
-    yield "lesson 07: 18 networks in a hierarchy, 1 020 unknowns", lesson["hierarchical_model"](x, y)
+    names = lesson("07").define("SEED", "draw_tasks", "hierarchical_model")
+    _, x, y, *_ = names["draw_tasks"](18, np.random.default_rng(names["SEED"]))
+    yield "lesson 07: 18 networks in a hierarchy, 1 020 unknowns", names["hierarchical_model"](x, y)
 
 
 # A sampler: a function of the model that gives a function of the seed, which gives the predicted probabilities

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import bnn_course  # isort: skip  (sets PyTensor up before it is imported)
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pymc as pm
 import pytensor
@@ -27,7 +28,6 @@ from bnn_course import data, inference, models, plots
 
 pytensor.config.floatX = "float32"
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
 
 N, BATCH = 60_000, 128
 

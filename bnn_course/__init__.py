@@ -17,7 +17,7 @@ Rooms, in reading order (imports point upward only):
 ==============================  ==============================================================================
 
 Importing the package sets PyTensor up (and imports nothing heavy): Numba backend, no C++ compiler. Keys that you set
-yourself in the environment variable ``PYTENSOR_FLAGS`` win.
+yourself in the environment variable ``PYTENSOR_FLAGS`` win. In Jupyter it also makes figures sharp.
 """
 
 import logging
@@ -41,7 +41,20 @@ def _configure_pytensor():
             setattr(sys.modules["pytensor"].config, key, value)
 
 
+def _sharpen_figures():
+    """Have Jupyter draw figures at twice the resolution and show them at their size, unless the user chose a format."""
+    if "ipykernel" not in sys.modules:
+        return
+    from IPython import get_ipython
+    from matplotlib_inline.config import InlineBackend
+
+    shell = get_ipython()
+    if shell is not None and "figure_formats" not in shell.config.get("InlineBackend", {}):
+        InlineBackend.instance(parent=shell).figure_formats = {"retina"}
+
+
 _configure_pytensor()
+_sharpen_figures()
 # ArviZ 0.23 advertises its successor once a day (a stamp file): without this line, stored outputs depend on the date.
 warnings.filterwarnings("ignore", message=r"\s*ArviZ is undergoing a major refactor", category=FutureWarning)
 # A hint of Numba about code that PyTensor generates, given when it is compiled for the first time: no reader of it

@@ -1,46 +1,72 @@
-"""A claim is a sentence, a value and a bound: one line when it is true, an error when it is not.
+"""A claim is a sentence that shows what was measured, and a bound that guards it.
 
-The line is the same on every machine: it shows the bound, never the value. The numbers in the sentence are filled in
-from the bounds, so that what is said and what is tested cannot drift apart.
+`claim` prints one line when the value keeps the bound and raises an error when it does not. The reader gets the
+sentence; the bound stands small behind it: how far the value may stray on another machine, or with another seed.
 """
 
 from __future__ import annotations
 
 import re
 import string
+from typing import NamedTuple
 
 import numpy as np
 
 from bnn_course._checks import real_number
+from bnn_course.uncertainty import MeanInterval
 
-IDENTIFIER = re.compile(r"\d\d-[a-z][a-z0-9]*(-[a-z0-9]+)*")
-# A number in a text: 97.7 %, 10 000, .0573, 1e-6; but nothing that is glued to a letter (S14, 3D).
+IDENTIFIER = re.compile(r"(\d\d|[a-z])-[a-z][a-z0-9]*(-[a-z0-9]+)*")
+# A number in a text: 97.7 %, 10 000, .0573, 1e-6, and 10 of 10x and 10ms; but not those of names (S14, R2D2, 3D).
 NUMBER = re.compile(
     r"(?<!\w)(?<!\d\.)(?:(?:\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+|\d+)(?:[.,]\d+)*|(?<!\.)\.\d+)"
-    r"(?:[eE][+−-]?\d+)?(?!\w)(?:[ \u00a0\u2009\u202f]?%)?"
+    r"(?:[eE][+−-]?\d+)?(?![\d_]|D\b)(?:[ \u00a0\u2009\u202f]?%)?"
 )
-LINE = re.compile(r"^✓ (?P<sentence>.+)  \[(?P<id>[a-z0-9-]+)\]$", re.MULTILINE)
+LINE = re.compile(r"^✓ (?P<sentence>.+)  \[(?P<id>[a-z0-9-]+): (?P<bound>[^\]]+)\]$", re.MULTILINE)
+MEASURED = ("value", "half", "low", "high", "n")
+BOUNDS = ("at_least", "at_most", "equal_to", "within")
 
-_sentences = {}  # id -> sentence, of the claims made so far in this process
+_sentences: dict[str, str] = {}  # id -> sentence, of the claims made so far in this process
 
 
 class ClaimError(AssertionError):
     """A claim that turned out false."""
 
 
-def claim(id, sentence, value, *, at_least=None, at_most=None, equal_to=None, within=None, **settings):
-    """Print one line if the claim is true, raise `ClaimError` if it is false.
+class Bound(NamedTuple):
+    """What the value must keep; `None` where nothing is asked."""
+
+    at_least: float | None
+    at_most: float | None
+    equal_to: np.ndarray | float | None
+    within: float | None
+
+    def __str__(self) -> str:
+        """Say it in words that are the same on every machine: a computed target is not printed."""
+        if self.within is not None:
+            return f"within {self.within:g}"
+        ends = [f"{words} {end:.12g}" for words, end in self.ends().items()]
+        return " and ".join(ends) or "true"
+
+    def ends(self) -> dict[str, float]:
+        """Return the ends of the interval that are given, by their words."""
+        ends = {"at least": self.at_least, "at most": self.at_most}
+        return {words: end for words, end in ends.items() if end is not None}
+
+
+def claim(id, sentence, value, *, at_least=None, at_most=None, equal_to=None, within=None, **settings) -> None:
+    """Print the sentence with what was measured, or raise `ClaimError` if the value misses its bound.
 
     Parameters
     ----------
     id : str
-        ``NN-words-with-hyphens``; NN is the number of the lesson.
+        ``NN-words-with-hyphens``; NN is the number of the lesson, or the letter of the appendix.
     sentence : str
-        What is claimed, with a field for each number: ``{bound}`` for `at_least`, `at_most` or `equal_to`; ``{low}``
-        and ``{high}`` where `at_least` and `at_most` are both given; ``{within}``; and the names of `settings`.
-        The fields take format specifications, as in ``{bound:.1%}``. No number may be typed.
-    value : float, bool, or array of any shape
-        Without a bound: bool. With a bound: numbers. All elements must satisfy the claim.
+        What was found, with a field for each number; no number may be typed. Measured are ``{value}`` (of several
+        values their mean), ``{low}`` and ``{high}`` (the lowest and the highest), ``{n}`` (how many there are) and, of
+        a `MeanInterval`, ``{half}``, half its width: ``{value:.1f} ± {half:.1f}``. The names of the bounds and of
+        `settings` are fields too. Fields take format specifications, as in ``{value:.1%}``.
+    value : float, bool, MeanInterval, or array of any shape
+        Without a bound: bool. With a bound: numbers. All elements, or the whole interval, must keep the bound.
     at_least, at_most : float, optional
         Ends of the closed interval in which the value must lie.
     equal_to : float or array, optional
@@ -48,7 +74,7 @@ def claim(id, sentence, value, *, at_least=None, at_most=None, equal_to=None, wi
     within : float, optional
         Largest absolute difference from `equal_to`.
     **settings : int or float
-        Other numbers of the sentence, such as ``n=10_000`` for the field ``{n:,}``.
+        Other numbers of the sentence, such as ``images=10_000`` for the field ``{images:,}``.
 
     Raises
     ------
@@ -59,18 +85,18 @@ def claim(id, sentence, value, *, at_least=None, at_most=None, equal_to=None, wi
 
     Examples
     --------
-    >>> claim("09-accuracy", "Test accuracy of every seed is at least {bound:.1%}", [0.981, 0.979], at_least=0.977)
-    ✓ Test accuracy of every seed is at least 97.7 %  [09-accuracy]
+    >>> claim("09-variance", "Wrong digits have {value:.0f} times the variance of right ones", 13.4, at_least=8)
+    ✓ Wrong digits have 13 times the variance of right ones  [09-variance: at least 8]
     """
     _check_identity(id, sentence)
-    bounds = _bounds(at_least, at_most, equal_to, within)
-    line = f"{_fill(sentence, bounds, settings)}  [{id}]"
-    values = _values(value, bounds)
-    failed = ~_satisfied(values, at_least, at_most, equal_to, within)
+    bound = _bound(at_least, at_most, equal_to, within)
+    values = _values(value, bound)
+    line = f"{_fill(sentence, bound, settings, _measured(value, values))}  [{id}: {bound}]"
+    failed = ~_satisfied(values, bound)
     if values.size == 0:
         raise ClaimError(f"✗ {line}\n  there is no value to judge: the array is empty")
     if failed.any():
-        raise ClaimError(f"✗ {line}\n  {_worst(values, failed, at_least, at_most, equal_to, within)}")
+        raise ClaimError(f"✗ {line}\n  {_worst(values, failed, bound)}")
     _sentences[id] = sentence
     print(f"✓ {line}")
 
@@ -79,59 +105,98 @@ def _check_identity(id, sentence):
     """Refuse malformed ids, and an id that already belongs to another sentence."""
     if not isinstance(id, str) or not IDENTIFIER.fullmatch(id):
         raise ValueError(
-            f"id must be two digits and lower-case words joined by hyphens, got {id!r}: write e.g. 09-accuracy"
+            f"id must be two digits, or a letter, and lower-case words joined by hyphens, got {id!r}: write e.g. 09-gap"
         )
-    if not isinstance(sentence, str) or not sentence.strip() or "\n" in sentence:
+    if not isinstance(sentence, str) or not sentence.strip() or len(sentence.splitlines()) > 1:
         raise ValueError(f"sentence must be one line of text, got {sentence!r}: say what is claimed")
     if _sentences.get(id, sentence) != sentence:
         raise ValueError(f"id {id} already belongs to the claim “{_sentences[id]}”: choose another id")
 
 
-def _bounds(at_least, at_most, equal_to, within):
-    """Return the fields that the bounds fill in."""
+def _bound(at_least, at_most, equal_to, within):
+    """Return the bound, once it makes sense."""
     if (equal_to is None) != (within is None):
         raise ValueError(f"equal_to and within go together, got equal_to={equal_to}, within={within}: pass both")
     if equal_to is not None and not (at_least is None and at_most is None):
         raise ValueError("equal_to excludes at_least and at_most, got both: choose one kind of bound")
-    if equal_to is not None:
-        return {"bound": np.asarray(equal_to), "within": real_number(within, "within", low=0)}
-    ends = {"low": at_least, "high": at_most}
-    ends = {field: end for field, end in ends.items() if end is not None}
-    for field, end in ends.items():
-        real_number(end, "at_least" if field == "low" else "at_most")
-    if len(ends) == 2 and at_least > at_most:
+    if within is not None:
+        real_number(within, "within", low=0)
+    bound = Bound(at_least, at_most, equal_to, within)
+    for words, end in bound.ends().items():
+        real_number(end, words.replace(" ", "_"))
+    if len(bound.ends()) == 2 and at_least > at_most:
         raise ValueError(f"at_least must not exceed at_most, got {at_least} > {at_most}: exchange them")
-    return ends if len(ends) != 1 else {"bound": next(iter(ends.values()))}
+    return bound
 
 
-def _fill(sentence, bounds, settings):
-    """Return the sentence with its fields filled in, once it is clear that it says what is tested."""
+def _values(value, bound):
+    """Return what is judged as an array: bool where there is no bound, numbers where there is one."""
+    if isinstance(value, MeanInterval):
+        value = [value.mean - value.half, value.mean + value.half]
+    if np.ma.is_masked(value):
+        raise TypeError("value must have no masked elements, got some: pass value.compressed()")
+    values = np.asarray(value)
+    kind = "numbers" if any(part is not None for part in bound) else "bool"
+    if kind == "bool" and values.dtype.kind != "b":
+        raise TypeError(
+            f"value must be bool when no bound is given, got dtype {values.dtype}: pass a comparison or a bound"
+        )
+    if kind == "numbers" and values.dtype.kind not in "iuf":
+        raise TypeError(
+            f"value must be numbers when a bound is given, got dtype {values.dtype}: drop the bound or the bool"
+        )
+    return values
+
+
+def _measured(value, values):
+    """Return the fields that are measured; NaN is shown as it is, so that an error can show it."""
+    if isinstance(value, MeanInterval):
+        return {"value": value.mean, "half": value.half, "low": values[0], "high": values[1], "n": value.n}
+    fields = {"n": values.size}
+    if values.size and values.dtype.kind != "b":
+        numbers = values.astype(float)
+        fields |= {"value": numbers.mean(), "low": numbers.min(), "high": numbers.max()}
+    return fields
+
+
+def _fill(sentence, bound, settings, measured):
+    """Return the sentence with its fields filled in; refuse typed numbers, unknown fields and unused settings."""
     parts = list(string.Formatter().parse(sentence))
     for text, *_ in parts:
         if typed := NUMBER.search(text):
             raise ValueError(
                 f"numbers of a sentence must be filled in, got {typed.group()!r} typed in “{sentence}”: write a field "
-                "such as {bound:.1%} or {n:,} and pass its value"
+                "such as {value:.1%} or {images:,} and pass its value"
             )
+    if taken := set(settings) & {"value", "half", "low", "high"}:
+        raise ValueError(f"{sorted(taken)} are filled in from the value, got them as settings: use other names")
+    for name, number in settings.items():
+        real_number(number, name)
+    if crossed := re.search(r"at least \{at_most|at most \{at_least", sentence, re.IGNORECASE):
+        raise ValueError(f"a sentence must say its bound, got {crossed.group()!r} in “{sentence}”: exchange the words")
+    exact = {name: end for name, end in zip(BOUNDS, bound, strict=True) if end is not None} | settings
     fields = {field for _, field, *_ in parts if field is not None}
-    for name, value in settings.items():
-        real_number(value, name)
-    given = bounds | settings
-    optional = {"bound"} if "within" in bounds else set()
-    if unknown := fields - set(given):
-        raise ValueError(f"fields must be among {sorted(given)}, got {sorted(unknown)} in “{sentence}”: rename them")
-    if unsaid := set(given) - fields - optional:
+    if unknown := fields - set(exact) - set(measured):
+        known = sorted(set(exact) | set(measured))
+        raise ValueError(f"fields must be among {known}, got {sorted(unknown)} in “{sentence}”: rename them")
+    if unsaid := set(settings) - fields:
         raise ValueError(
-            f"every number of a claim must stand in its sentence, got {sorted(unsaid)} without a field in "
-            f"“{sentence}”: write the field, or pass a comparison as the value"
+            f"every setting must stand in the sentence, got {sorted(unsaid)} without a field in “{sentence}”: write "
+            "the field, or drop the setting"
         )
-    slack = {"bound": bounds["within"]} if "within" in bounds else {}
-    shown = {(f, spec): _shown(given[f], spec, slack.get(f, 0), f) for _, f, spec, _ in parts if f is not None}
-    return "".join(text + shown.get((field, spec), "") for text, field, spec, _ in parts)
+    slack = {"equal_to": bound.within or 0}
+    filled = []
+    for text, field, spec, _ in parts:
+        filled.append(text)
+        if field in exact:
+            filled.append(_exact(exact[field], spec, slack.get(field, 0), field))
+        elif field is not None:
+            filled.append(_tidy(format(measured[field], spec)))
+    return "".join(filled)
 
 
-def _shown(value, spec, slack, field):
-    """Return the number as text; refuse a format that shows another number."""
+def _exact(value, spec, slack, field):
+    """Return a bound or a setting as text; refuse a format that shows another number."""
     if np.ndim(value):
         raise ValueError(f"{field} has shape {np.shape(value)} and cannot stand in a sentence: leave the field out")
     text = format(value.item() if isinstance(value, np.ndarray) else value, spec)
@@ -141,34 +206,25 @@ def _shown(value, spec, slack, field):
         raise ValueError(
             f"{field} = {value} must be shown as it is, got {text!r} by the format {spec!r}: show more digits"
         )
-    return text.replace(",", " ").replace("%", " %")
+    return _tidy(text)
 
 
-def _values(value, bounds):
-    """Return the value as an array: bool where there is no bound, numbers where there is one."""
-    values = np.asarray(value)
-    if not bounds and values.dtype.kind != "b":
-        raise TypeError(
-            f"value must be bool when no bound is given, got dtype {values.dtype}: pass a comparison or a bound"
-        )
-    if bounds and values.dtype.kind not in "iuf":
-        raise TypeError(
-            f"value must be numbers when a bound is given, got dtype {values.dtype}: drop the bound or the bool"
-        )
-    return values
+def _tidy(number):
+    """Return a formatted number as it is written in prose: 10 000 and 97.7 %, and a true minus sign."""
+    return re.sub(r"(?<![eE])-", "−", number.replace(",", " ").replace("%", " %"))
 
 
-def _satisfied(values, at_least, at_most, equal_to, within):
+def _satisfied(values, bound):
     """Return which elements satisfy the claim; NaN and infinity never do."""
     if values.dtype.kind == "b":
         return values
     good = np.isfinite(values)
-    if at_least is not None:
-        good &= values >= at_least
-    if at_most is not None:
-        good &= values <= at_most
-    if equal_to is not None:
-        good &= _distance(values, equal_to) <= within
+    if bound.at_least is not None:
+        good &= values >= bound.at_least
+    if bound.at_most is not None:
+        good &= values <= bound.at_most
+    if bound.equal_to is not None:
+        good &= _distance(values, bound.equal_to) <= bound.within
     return good
 
 
@@ -183,18 +239,16 @@ def _distance(values, equal_to):
         return np.abs(values.astype(float) - target.astype(float))
 
 
-def _worst(values, failed, at_least, at_most, equal_to, within):
+def _worst(values, failed, bound):
     """Say which element misses the bound by most, and what was allowed."""
     if values.dtype.kind == "b":
         return f"false for {failed.sum()} of {values.size}, first at index {_index(failed)}; allowed: true for all"
-    if equal_to is not None:
-        excess, allowed = _distance(values, equal_to), f"within {within} of {equal_to}"
+    if bound.equal_to is not None:
+        excess, allowed = _distance(values, bound.equal_to), f"within {bound.within} of {bound.equal_to}"
     else:
-        below = -np.inf if at_least is None else at_least - values
-        above = -np.inf if at_most is None else values - at_most
-        excess = np.maximum(below, above)
-        ends = [("at least", at_least), ("at most", at_most)]
-        allowed = " and ".join(f"{words} {end}" for words, end in ends if end is not None)
+        below = -np.inf if bound.at_least is None else bound.at_least - values
+        above = -np.inf if bound.at_most is None else values - bound.at_most
+        excess, allowed = np.maximum(below, above), str(bound)
     excess = np.where(failed, np.where(np.isfinite(values), excess, np.inf), -np.inf)
     worst = np.unravel_index(np.argmax(excess), values.shape)
     where = f" at index {tuple(int(i) for i in worst)}" if values.ndim else ""

@@ -205,7 +205,7 @@ def _recorded_checksum(name):
 
 
 def _remedy(name):
-    script = "benchmarks/digit_posterior.py" if "posterior" in name else "bnn_course/datasets/build_datasets.py"
+    script = "studies/digit_posterior.py" if "posterior" in name else "bnn_course/datasets/build_datasets.py"
     return (
         f"restore it with `git checkout -- bnn_course/datasets/{name}` in a clone, or reinstall the package, "
         f"or rebuild it with {script}"

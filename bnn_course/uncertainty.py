@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 from scipy.special import entr, rel_entr
 
 from bnn_course._checks import as_array, as_labels, generator, in_range, positive_integer, real_number
@@ -46,6 +47,14 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+class MeanInterval(NamedTuple):
+    """A mean and its interval, mean ± half, from `n` values."""
+
+    mean: float
+    half: float
+    n: int
 
 
 # Entry: what is refused -----------------------------------------------------------------------------------------------
@@ -396,3 +405,38 @@ def bootstrap_interval(statistic, *samples, rng, prob=0.95, repeats=1000):
     values = [statistic(*(x[rng.integers(len(x), size=len(x))] for x in samples)) for _ in range(repeats)]
     values = as_array(values, "statistic(*samples)", ndim=1)
     return Interval(*(float(end) for end in np.quantile(values, [tail, 1 - tail])))
+
+
+def t_interval(values, *, prob=0.95) -> MeanInterval:
+    """Student's t-interval of a mean, as for one value per seed.
+
+    The interval is mean ± t s / √n with the standard deviation s of the n values and the quantile t of Student's
+    distribution with n − 1 degrees of freedom.
+
+    Parameters
+    ----------
+    values : array (value,)
+        At least two, such as the differences between two methods, paired by seed.
+    prob : float
+        Probability content in (0, 1).
+
+    Returns
+    -------
+    MeanInterval
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two values, or one is not finite.
+
+    Examples
+    --------
+    >>> t_interval([1.0, 2.0, 3.0])
+    MeanInterval(mean=2.0, half=2.484137711719546, n=3)
+    """
+    values = as_array(values, "values", ndim=1)
+    if len(values) < 2:
+        raise ValueError(f"values must hold at least two numbers, got {len(values)}: one value has no interval")
+    tail = (1 - real_number(prob, "prob", low=0, high=1, open_ends=True)) / 2
+    half = stats.t.isf(tail, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return MeanInterval(float(values.mean()), float(half), len(values))

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "bnn_course"
 FLOOR = {
     "_checks": 0,
     "_graph": 1,
-    "claims": 1,
+    "claims": 2,
     "data": 1,
     "explorers": 3,
     "explorers.functions": 4,
@@ -189,3 +189,30 @@ def test_everything_public_is_documented(module):
 def test_the_check_above_sees_a_missing_docstring():
     bare = ast.parse('"""Doc."""\ndef f(x):\n    """Twice."""\nclass C:\n    """Doc."""\n    def m(self): pass')
     assert list(undocumented(bare)) == ["f(x)", "C.m"]
+
+
+# The repository -------------------------------------------------------------------------------------------------------
+
+FOLDERS = ("bnn_course", "tools", "tests", "studies", "benchmarks")
+SCRIPTS = [path for part in FOLDERS for path in sorted((ROOT / part).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_script_changes_where_python_looks_for_modules(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "path"]
+    changed = [node.lineno for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "sys"]
+    assert not changed, f"sys.path in line {changed}: the repository is importable once the course is installed"
+
+
+def test_no_two_modules_of_the_tools_share_a_name():
+    names = [path.stem for part in ("tools", "tests") for path in (ROOT / part).glob("*.py") if path.stem != "__init__"]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("*.py")), ids=lambda path: path.stem)
+def test_lesson_code_has_one_runner(path):
+    """Nothing but `tools.lessons` reads and runs the code of a lesson (the explorers' cells run in a browser, too)."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    run = [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "exec"]
+    assert not run or path.stem in {"test_explorers_in_browser"}, f"exec in line {run}: use tools.lessons"

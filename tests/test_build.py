@@ -1,15 +1,20 @@
-"""`notebooks/build.py` on a tiny course: what it writes, what it refuses, and that building again changes nothing."""
+"""`tools.build` on a tiny course: what it writes, what it refuses, and that building again changes nothing."""
 
+import base64
+import copy
+import io
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-import build
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
-ROOT = Path(build.__file__).parent.parent
+from tools import build
+
+ROOT = build.ROOT
 
 
 def contents(folder):
@@ -43,8 +48,43 @@ def test_a_notebook_holds_outputs_and_nothing_of_the_machine(course):
     assert "version" not in notebook.metadata.language_info
     first, claimed, drawn, _ = build.checks.code_cells(notebook)
     assert first.outputs[0].text == "the first line\n"
-    assert claimed.outputs[0].text.endswith("95.0 % of 10 000 values lie within two standard deviations  [01-share]\n")
+    assert claimed.outputs[0].text.startswith("✓ 95.6 % of 10 000 values lie within two standard deviations")
+    assert claimed.outputs[0].text.endswith("  [01-share: at least 0.93]\n")
+    assert claimed.metadata.jupyter.source_hidden and "jupyter" not in first.metadata
     assert drawn.outputs[0].metadata["image/png"]["alt"] == "A histogram: symmetric, with one peak at zero."
+
+
+def test_a_figure_is_drawn_at_twice_its_size_and_kept_as_a_vector_for_the_slides(course):
+    cells = build.checks.code_cells(nbformat.read(course / "01_tiny.ipynb", as_version=4))
+    (output,) = [output for cell in cells for output in build.checks.pictures(cell)]
+    picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+    shown = output.metadata["image/png"]
+    assert [side // 2 for side in picture.size] == [shown["width"], shown["height"]]
+    assert (course / "figures" / "01" / "histogram.svg").read_text(encoding="utf-8").count("<path") > 20
+
+
+def test_a_picture_of_few_colours_keeps_the_hue_of_large_areas_and_rare_colours():
+    across, down = np.meshgrid(np.linspace(0, 1, 200), np.linspace(0, 1, 200))
+    pale = 1 - 0.15 * np.stack([across * down, across, down], axis=-1)
+    whole = np.concatenate([pale] * 4 + [np.stack([across, down, 1 - across], axis=-1)])
+    pixels = (255 * whole).round().astype(np.uint8)
+    pixels[:3, :3] = [0, 255, 0]
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png")
+    packed = build.smaller(base64.b64encode(file.getvalue()).decode())
+    picture = Image.open(io.BytesIO(base64.b64decode(packed)))
+    error = np.abs(np.asarray(picture.convert("RGB")).astype(int) - pixels)
+    assert picture.mode == "P" and error[:3, :3].max() < 20
+    assert error.mean() < 3.2  # 3.6 without averaging
+
+
+def test_an_explorer_leaves_no_figure_for_the_slides(course):
+    notebook = nbformat.read(course / "01_tiny.ipynb", as_version=4)
+    (cell,) = [cell for cell in notebook.cells if build.checks.pictures(cell)]
+    cell.outputs[0].data["image/svg+xml"] = "<svg/>"
+    assert list(build.tidy(copy.deepcopy(notebook))) == ["histogram.svg"]
+    cell.metadata.tags = ["explorer"]
+    assert build.tidy(notebook) == {}
 
 
 def test_progress_lines_are_shown_but_not_stored(course):
@@ -56,7 +96,7 @@ def test_progress_lines_are_shown_but_not_stored(course):
 def test_a_figure_is_followed_by_its_caption_and_its_description(course):
     notebook = nbformat.read(course / "01_tiny.ipynb", as_version=4)
     (caption,) = [cell.source for cell in notebook.cells if "caption" in cell.metadata.get("tags", [])]
-    assert caption.startswith("**Figure 1.** Values near zero are frequent, 95.0 % are near.\n")
+    assert caption.startswith("**Figure 1.** Values near zero are frequent, 95.6 % are near.\n")
     assert "A histogram: symmetric, with one peak at zero." in caption
 
 
@@ -71,8 +111,9 @@ def test_lesson_00_shows_the_measured_lessons(course):
 
 def test_claims_page_lists_every_claim(course):
     page = (course / "CLAIMS.md").read_text(encoding="utf-8")
-    assert "2 claims, all true." in page
-    assert "| `00-ready` | [00](00_start.ipynb) | The course is ready | ✓ |" in page
+    assert "2 results, each within its bound." in page
+    assert "| The course is ready | true | [00](00_start.ipynb) | `00-ready` |" in page
+    assert "standard deviations | at least 0.93 | [01](01_tiny.ipynb) | `01-share` |" in page
 
 
 def test_changing_one_lesson_leaves_the_others_alone(course):
@@ -97,12 +138,12 @@ def test_lesson_00_follows_when_the_table_changes(course):
 
 def test_a_wrong_claim_stops_the_build_which_writes_nothing(course, capsys):
     before = contents(course)
-    edit(course / "source" / "01_tiny.md", "at_least=0.95,", "at_least=0.99,")
+    edit(course / "source" / "01_tiny.md", "at_least=0.93,", "at_least=0.99,")
     assert build.main(["01"], course) == 1
     assert contents(course) == before
     message = capsys.readouterr().err
-    assert "01 · Tiny, cell 3 failed" in message and "ClaimError: ✗ At least 99.0 % of 10 000 values" in message
-    assert "worst value 0.95" in message and "[01-share]" in message
+    assert "01 · Tiny, cell 3 failed" in message and "ClaimError: ✗ 95.6 % of 10 000 values" in message
+    assert "worst value 0.9562" in message and "[01-share: at least 0.99]" in message
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -121,6 +162,13 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 def test_an_unknown_lesson_is_refused_by_name(sources, capsys):
     assert build.main(["07"], sources) == 1
     assert "one of 00_start, 01_tiny, got '07'" in capsys.readouterr().err
+
+
+def test_a_source_that_cannot_be_read_is_named(sources, capsys):
+    edit(sources / "source" / "01_tiny.md", ":tags: [result]", ":tags: result")
+    for arguments in ([], ["--check"], ["--format"]):
+        assert build.main(["01", *arguments], sources) == 1
+        assert "error: the text of “01 · Tiny” cannot be read" in capsys.readouterr().err
 
 
 def test_check_runs_and_writes_nothing(sources, capsys):
@@ -170,12 +218,20 @@ def nbval(folder, *options):
 def test_strict_validation_passes_on_what_was_built_also_in_parallel(course):
     result = nbval(course, "-n", "2")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "5 passed" in result.stdout
+    assert "6 passed" in result.stdout
+
+
+def test_strict_validation_compares_the_bound_of_a_result_and_not_what_another_computer_measured(course):
+    edit(course / "01_tiny.ipynb", "✓ 95.6 % of", "✓ 95.5 % of")
+    assert nbval(course).returncode == 0
+    edit(course / "01_tiny.ipynb", "[01-share: at least 0.93]", "[01-share: at least 0.94]")
+    result = nbval(course)
+    assert result.returncode == 1 and "1 failed, 5 passed" in result.stdout
 
 
 def test_strict_validation_finds_an_edited_output_and_a_wrong_claim(course):
     edit(course / "01_tiny.ipynb", 'the first line\\n"', 'the last line\\n"')
     edit(course / "00_start.ipynb", '\\"The course is ready\\", True', '\\"The course is ready\\", False')
     result = nbval(course)
-    assert result.returncode == 1 and "2 failed, 3 passed" in result.stdout
+    assert result.returncode == 1 and "2 failed, 4 passed" in result.stdout
     assert "the last line" in result.stdout and "ClaimError" in result.stdout

@@ -5,6 +5,7 @@ import pytest
 
 from bnn_course import claims
 from bnn_course.claims import ClaimError, claim
+from bnn_course.uncertainty import MeanInterval
 
 
 @pytest.fixture(autouse=True)
@@ -14,45 +15,79 @@ def no_claims_made_yet(monkeypatch):
 
 # True -----------------------------------------------------------------------------------------------------------------
 
+INTERVAL = MeanInterval(0.02, 0.005, 5)
 TRUE = {
-    "at least": (
-        ("Accuracy is at least {bound:.1%}", [0.981, 0.977]),
+    "a number": (("{value:.0f} times the variance", 13.4), {"at_least": 8}, "13 times the variance", "at least 8"),
+    "a share": (
+        ("Accuracy is {value:.1%}", np.float32(0.981)),
         {"at_least": 0.977},
-        "Accuracy is at least 97.7 %",
+        "Accuracy is 98.1 %",
+        "at least 0.977",
     ),
-    "at most": (
-        ("Error is at most {bound:.3f} nats", np.float32(0.05)),
-        {"at_most": 0.075},
-        "Error is at most 0.075 nats",
+    "a range": (
+        ("{low:.1%} to {high:.1%} in {n} fits", [0.981, 0.977]),
+        {"at_least": 0.97},
+        "97.7 % to 98.1 % in 2 fits",
+        "at least 0.97",
     ),
-    "interval": (("Covers {low:.0%} to {high:.0%}", 0.9), {"at_least": 0.88, "at_most": 0.92}, "Covers 88 % to 92 %"),
-    "equality": (("Equals {bound} to {within:.0e}", 2.0), {"equal_to": 2, "within": 1e-6}, "Equals 2 to 1e-06"),
-    "routes": (("Agree to {within}", [1.0, 2.0]), {"equal_to": [1.001, 2.0], "within": 0.01}, "Agree to 0.01"),
-    "rounded": (
-        ("Ratio is {bound:.2f} to {within}", 0.333),
+    "a mean": (("{value:.2f} on average", [[1.0, 2.0]]), {"at_most": 2}, "1.50 on average", "at most 2"),
+    "an interval": (
+        ("Saves {value:.3f} ± {half:.3f} nats (n = {n})", INTERVAL),
+        {"at_least": 0.01},
+        "Saves 0.020 ± 0.005 nats (n = 5)",
+        "at least 0.01",
+    ),
+    "two ends": (
+        ("Covers {value:.0%}, so about {at_most:.0%}", 0.9),
+        {"at_least": 0.88, "at_most": 0.92},
+        "Covers 90 %, so about 92 %",
+        "at least 0.88 and at most 0.92",
+    ),
+    "equality": (("{value:.1f} is {equal_to}", 2.0), {"equal_to": 2, "within": 1e-6}, "2.0 is 2", "within 1e-06"),
+    "a computed target": (
+        ("Both routes agree to {within}", [1.0, 2.0]),
+        {"equal_to": [1.001, 2.0], "within": 0.01},
+        "Both routes agree to 0.01",
+        "within 0.01",
+    ),
+    "a rounded target": (
+        ("{value:.2f} is {equal_to:.2f}", 0.333),
         {"equal_to": 1 / 3, "within": 0.01},
-        "Ratio is 0.33 to 0.01",
+        "0.33 is 0.33",
+        "within 0.01",
     ),
-    "bool": (("S15 holds", np.array([True, True])), {}, "S15 holds"),
-    "scalar bool": (("ADVI beats MAP", True), {}, "ADVI beats MAP"),
-    "setting": (("All {n:,} pictures are there", True), {"n": 60_000}, "All 60 000 pictures are there"),
-    "negative": (("Falls below {bound}", -3), {"at_most": -2.5}, "Falls below -2.5"),
-    "no point zero": (("Fewer than {bound} draws", 3.0), {"at_most": 4}, "Fewer than 4 draws"),
-    "letters": (("H2 of the R2D2 prior holds in 3D", True), {}, "H2 of the R2D2 prior holds in 3D"),
+    "an order": (("The ensemble wins {n} times", np.array([True, True])), {}, "The ensemble wins 2 times", "true"),
+    "a fact": (("ADVI beats MAP", True), {}, "ADVI beats MAP", "true"),
+    "a setting": (("All {images:,} images are there", True), {"images": 60_000}, "All 60 000 images are there", "true"),
+    "below zero": (("Falls to {value}", -3), {"at_most": -2.5}, "Falls to −3.0", "at most -2.5"),
+    "a power": (("Error {value:.0e}", 2e-7), {"at_most": 1e-6}, "Error 2e-07", "at most 1e-06"),
+    "letters": (("H2 of the R2D2 prior holds in 3D", True), {}, "H2 of the R2D2 prior holds in 3D", "true"),
 }
 
 
 @pytest.mark.parametrize("case", TRUE)
-def test_a_true_claim_prints_the_sentence_and_never_the_value(case, capsys):
-    positional, keywords, sentence = TRUE[case]
+def test_a_true_claim_prints_what_was_measured_and_its_bound(case, capsys):
+    positional, keywords, sentence, bound = TRUE[case]
     assert claim("09-some-thing", *positional, **keywords) is None
-    assert capsys.readouterr().out == f"✓ {sentence}  [09-some-thing]\n"
+    assert capsys.readouterr().out == f"✓ {sentence}  [09-some-thing: {bound}]\n"
 
 
 def test_the_printed_line_is_found_again(capsys):
-    claim("09-a", "It holds for {n} seeds", True, n=3)
+    claim("09-a", "It holds for {value} seeds", 3, at_least=2)
     found = claims.LINE.search("before\n" + capsys.readouterr().out + "after\n")
-    assert found.groupdict() == {"sentence": "It holds for 3 seeds", "id": "09-a"}
+    assert found.groupdict() == {"sentence": "It holds for 3.0 seeds", "id": "09-a", "bound": "at least 2"}
+
+
+@pytest.mark.parametrize("end", [0.0151, 0.016])
+def test_the_whole_interval_must_keep_the_bound(end):
+    claim("09-a", "{value:.3f} ± {half:.3f}", INTERVAL, at_least=0.015)
+    with pytest.raises(ClaimError, match=r"worst value 0\.015"):
+        claim("09-b", "{value:.3f} ± {half:.3f}", INTERVAL, at_least=end)
+
+
+def test_an_appendix_has_claims_of_its_letter(capsys):
+    claim("b-spread", "It holds", True)
+    assert capsys.readouterr().out == "✓ It holds  [b-spread: true]\n"
 
 
 # False ----------------------------------------------------------------------------------------------------------------
@@ -64,6 +99,11 @@ FALSE = {
         r"worst value 0.91 at index \(1,\); allowed: at least 0.96; 2 of 3",
     ),
     "too large": (3, {"at_most": 2}, r"worst value 3; allowed: at most 2; 1 of 1"),
+    "an interval": (
+        MeanInterval(1.0, 0.5, 3),
+        {"at_least": 0.8},
+        r"worst value 0.5 at index \(0,\); allowed: at least 0.8",
+    ),
     "nan": ([1.0, np.nan], {"at_least": 0}, r"worst value nan at index \(1,\)"),
     "inf": (np.inf, {"at_least": 0}, r"worst value inf"),
     "empty": ([], {"at_least": 0}, r"there is no value to judge"),
@@ -76,17 +116,19 @@ FALSE = {
     "bool": ([True, False], {}, r"false for 1 of 2, first at index \(1,\)"),
     "empty bool": (np.array([], dtype=bool), {}, r"there is no value to judge"),
 }
-FIELDS = {"at_least": " {low}", "at_most": " {high}", "within": " {within}"}
 
 
 @pytest.mark.parametrize("case", FALSE)
 def test_a_false_claim_raises_with_sentence_worst_value_bound_and_id(case, capsys):
     value, bounds, message = FALSE[case]
-    fields = [FIELDS[name] for name in bounds if name in FIELDS]
-    sentence = "It holds" + (" {bound}" if len(fields) == 1 and "within" not in bounds else "".join(fields))
-    with pytest.raises(ClaimError, match=r"(?s)^✗ It holds.*  \[09-false\]\n  " + message):
-        claim("09-false", sentence, value, **bounds)
+    with pytest.raises(ClaimError, match=r"(?s)^✗ It holds  \[09-false: .+\]\n  " + message):
+        claim("09-false", "It holds", value, **bounds)
     assert capsys.readouterr().out == ""
+
+
+def test_a_false_claim_shows_what_was_measured():
+    with pytest.raises(ClaimError, match=r"✗ Only 91 % are right  \[09-false: at least 0.97\]"):
+        claim("09-false", "Only {value:.0%} are right", 0.91, at_least=0.97)
 
 
 def test_a_false_claim_is_an_assertion_error_so_that_test_runners_count_it_as_failed():
@@ -100,36 +142,35 @@ REFUSED = {
     "typed year": (("09-a", "better than in 2017", True), {}, ValueError, "'2017' typed"),
     "typed small": (("09-a", "all 3 seeds", True), {}, ValueError, "'3' typed"),
     "typed power": (("09-a", "up to 1.5e-3", True), {}, ValueError, "'1.5e-3' typed"),
-    "typed beside a field": (("09-a", "{bound} of 10", 2), {"at_least": 1}, ValueError, "'10' typed"),
-    "rounded bound": (("09-a", "{bound:.0%}", 0.99), {"at_least": 0.977}, ValueError, "show more digits"),
+    "typed factor": (("09-a", "10x as many", True), {}, ValueError, "'10' typed"),
+    "typed unit": (("09-a", "within 3σ after 5ms", True), {}, ValueError, "'3' typed"),
+    "crossed words": (("09-a", "{value} is at most {at_least}", 3), {"at_least": 2}, ValueError, "exchange the words"),
+    "masked": (
+        ("09-a", "{value}", np.ma.masked_array([1.0, -5.0], mask=[False, True])),
+        {"at_least": 0},
+        TypeError,
+        "no masked elements",
+    ),
+    "typed beside a field": (("09-a", "{value} of 10", 2), {"at_least": 1}, ValueError, "'10' typed"),
+    "rounded bound": (("09-a", "{at_least:.0%}", 0.99), {"at_least": 0.977}, ValueError, "show more digits"),
     "rounded setting": (("09-a", "{n:.0f} items", True), {"n": 2.5}, ValueError, "show more digits"),
-    "missing field": (("09-a", "large", 2.0), {"at_least": 1}, ValueError, r"\['bound'\] without a field"),
-    "half an interval": (
-        ("09-a", "above {low}", 2.0),
-        {"at_least": 1, "at_most": 3},
-        ValueError,
-        r"\['high'\] without",
-    ),
-    "missing within": (
-        ("09-a", "equals {bound}", 2.0),
-        {"equal_to": 2, "within": 1},
-        ValueError,
-        r"\['within'\] without",
-    ),
+    "half of a number": (("09-a", "{value} ± {half}", 2.0), {"at_least": 1}, ValueError, r"\['half'\]"),
+    "value of an order": (("09-a", "{value} times", True), {}, ValueError, r"\['value'\]"),
+    "a measured setting": (("09-a", "{value}", 2.0), {"at_least": 1, "low": 3}, ValueError, "filled in from the value"),
     "unknown field": (("09-a", "more than {bond}", 2.0), {"at_least": 1}, ValueError, r"\['bond'\]"),
     "unused setting": (("09-a", "fine", True), {"n": 3}, ValueError, r"\['n'\] without a field"),
     "text setting": (("09-a", "of {year}", True), {"year": "2017"}, TypeError, "year must be a number"),
     "array in a sentence": (
-        ("09-a", "{bound} {within}", [1, 2]),
+        ("09-a", "{equal_to} {within}", [1, 2]),
         {"equal_to": [1, 2], "within": 1},
         ValueError,
         "shape",
     ),
     "number without bound": (("09-a", "fine", 0.5), {}, TypeError, "must be bool when no bound"),
-    "bool with bound": (("09-a", "{bound}", True), {"at_least": 1}, TypeError, "must be numbers"),
-    "text value": (("09-a", "{bound}", "0.5"), {"at_least": 1}, TypeError, "must be numbers"),
+    "bool with bound": (("09-a", "{value}", True), {"at_least": 1}, TypeError, "must be numbers"),
+    "text value": (("09-a", "{value}", "0.5"), {"at_least": 1}, TypeError, "must be numbers"),
     "within alone": (("09-a", "{within}", 1.0), {"within": 1}, ValueError, "go together"),
-    "equal_to alone": (("09-a", "{bound}", 1.0), {"equal_to": 1}, ValueError, "go together"),
+    "equal_to alone": (("09-a", "{value}", 1.0), {"equal_to": 1}, ValueError, "go together"),
     "empty sentence": (("09-a", " ", True), {}, ValueError, "sentence must be"),
     "two kinds of bound": (
         ("09-a", "x", 1.0),
@@ -138,8 +179,8 @@ REFUSED = {
         "choose one kind",
     ),
     "crossed ends": (("09-a", "{low} {high}", 1.0), {"at_least": 2, "at_most": 1}, ValueError, "exchange them"),
-    "nan bound": (("09-a", "{bound}", 1.0), {"at_least": np.nan}, ValueError, "at_least must lie in"),
-    "infinite bound": (("09-a", "{bound}", 1.0), {"at_most": np.inf}, ValueError, "at_most must lie in"),
+    "nan bound": (("09-a", "{value}", 1.0), {"at_least": np.nan}, ValueError, "at_least must lie in"),
+    "infinite bound": (("09-a", "{value}", 1.0), {"at_most": np.inf}, ValueError, "at_most must lie in"),
     "negative within": (("09-a", "{within}", 1.0), {"equal_to": 1, "within": -1}, ValueError, "within must lie in"),
     "shape": (("09-a", "{within}", [1.0, 2.0]), {"equal_to": [1, 2, 3], "within": 1}, ValueError, "element by element"),
     "nan target": (("09-a", "{within}", 1.0), {"equal_to": np.nan, "within": 1}, ValueError, "finite numbers"),
@@ -147,6 +188,7 @@ REFUSED = {
     "id with capitals": (("09-Accuracy", "x", True), {}, ValueError, "two digits"),
     "id is a number": ((9, "x", True), {}, ValueError, "two digits"),
     "two lines": (("09-a", "x\ny", True), {}, ValueError, "one line"),
+    "a carriage return": (("09-a", "x\ry", True), {}, ValueError, "one line"),
 }
 
 

@@ -177,7 +177,7 @@ def test_a_damaged_file_is_named_with_both_checksums_and_the_remedy(folder, name
     assert message.startswith(name) and str(folder / name) in message
     assert hashlib.sha256(original).hexdigest() in message and hashlib.sha256(damaged).hexdigest() in message
     assert f"git checkout -- bnn_course/datasets/{name}" in message
-    assert ("benchmarks/digit_posterior.py" if name == POSTERIOR else "datasets/build_datasets.py") in message
+    assert ("studies/digit_posterior.py" if name == POSTERIOR else "datasets/build_datasets.py") in message
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -28,7 +28,7 @@ SYSTEMS = ["linux", "darwin", "win32"]
 STACKS = {"3.11": {"pymc": 5, "arviz": 0}, "3.12": {"pymc": 6, "arviz": 1}}
 CONDA_ONLY = {"python", "pip"}
 # Modules whose project has another name, or which another project pins (PyMC its PyTensor). Else module = project.
-MODULES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipython", "pytensor": "pymc"}
+MODULES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipython", "pytensor": "pymc", "PIL": "pillow"}
 
 
 def marked(marker, python, system):
@@ -176,10 +176,11 @@ def test_environment_yml_has_the_ranges_of_the_project():
 
 def sources():
     """Yield (path, code, may it use what only development needs?) for the course's Python, code cells included."""
-    for folder, development in (("bnn_course", False), ("notebooks", True), ("tests", True), ("benchmarks", True)):
+    developing = dict.fromkeys(("tools", "studies", "tests", "benchmarks"), True)
+    for folder, development in ({"bnn_course": False} | developing).items():
         for path in sorted((ROOT / folder).rglob("*.py")):
             yield path, path.read_text(encoding="utf-8"), development
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for path in sorted((ROOT / "notebooks").rglob("*.ipynb")):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] == "code":
                 lines = "".join(cell["source"]).splitlines()
@@ -200,9 +201,9 @@ def test_every_import_is_declared():
     runtime = {canonicalize_name(r.name) for r in RUNTIME}
     development = runtime | {canonicalize_name(r.name) for r in DEVELOPMENT}
     peers = {canonicalize_name(r.name) for r in PEERS}
-    folders = (".", "notebooks", "tests", "benchmarks")
+    folders = (".", "tools", "studies", "tests", "benchmarks")
     scripts = [path.stem for folder in folders for path in ROOT.glob(f"{folder}/*.py")]
-    own = {"bnn_course", *scripts, "__future__"}
+    own = {"bnn_course", "tools", "studies", "benchmarks", "tests", *scripts, "__future__"}
     missing = {
         (path.relative_to(ROOT).as_posix(), module)
         for path, code, may_develop in sources()
@@ -234,14 +235,6 @@ def test_makefile_has_the_words_of_the_script():
     assert ".DEFAULT_GOAL := help" in makefile
 
 
-def test_readme_names_the_two_commands_and_only_words_that_exist():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.search(r"^make lab$", readme, flags=re.MULTILINE)
-    assert re.search(r"^make test$", readme, flags=re.MULTILINE)
-    named = set(re.findall(r"(?:^make|`make|\bcourse\.py) ([a-z]+)\b", readme, flags=re.MULTILINE))
-    assert named <= set(words_of_the_script())
-
-
 def test_readme_asks_for_as_much_disk_as_the_script():
     script = ast.parse((ROOT / "course.py").read_text(encoding="utf-8"))
     (disk,) = [n.value.value for n in script.body if isinstance(n, ast.Assign) and n.targets[0].id == "DISK_GB"]
@@ -253,13 +246,6 @@ def test_ci_runs_the_test_command_of_the_readme():
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         steps = [s for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values() for s in job["steps"]]
         assert any("course.py test" in step.get("run", "") for step in steps)
-
-
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_links_lead_to_files_that_exist(name):
-    prose = re.sub(r"`[^`]*`", "", (ROOT / name).read_text(encoding="utf-8"))
-    targets = re.findall(r"\]\(([^)#:]+)\)", prose)
-    assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
 def test_citation_names_the_version_of_the_package():

@@ -4,11 +4,8 @@ import base64
 import io
 import subprocess
 import sys
-from pathlib import Path
 
-import build
 import ipywidgets
-import lesson_text
 import matplotlib.image
 import nbformat
 import numpy as np
@@ -18,8 +15,9 @@ from _browser import skip_without_browser
 import course
 from bnn_course import explorers
 from bnn_course.explorers import Explorer, Pad, spoken
+from tools import build, text
 
-LESSONS = sorted(Path(build.__file__).parent.glob("[0-9][0-9]_*.ipynb"))
+LESSONS = sorted((build.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 def line_to(figure, height, shape):
@@ -107,7 +105,7 @@ def test_a_web_page_made_of_a_notebook_shows_picture_and_line(explorer, monkeypa
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_the_lessons_ship_a_picture_and_a_readable_line_of_every_explorer(path):
-    cells = [cell for cell in nbformat.read(path, as_version=4).cells if lesson_text.is_explorer(cell)]
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if text.is_explorer(cell)]
     assert bool(cells) == ("01" <= path.stem[:2] <= "09"), "lessons 01 to 09 have explorers"
     for cell in cells:
         picture, line = cell.outputs

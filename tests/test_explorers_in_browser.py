@@ -11,9 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
-import build
 import ipywidgets
-import lesson_text
 import matplotlib
 import nbformat
 import pytest
@@ -21,8 +19,9 @@ from _browser import chromium
 from _lab import Page, lab, wait_until
 
 from bnn_course.explorers import Pad, digits
+from tools import build, text
 
-NOTEBOOKS = Path(build.__file__).parent
+NOTEBOOKS = (build.ROOT / "notebooks")
 SCREENSHOTS = NOTEBOOKS.parent / "screenshots"
 PICTURE = """async picture => {
     const file = await (await fetch(picture.src)).arrayBuffer();
@@ -42,10 +41,13 @@ INK = """canvas => {
 
 
 def explorer_cells(path):
-    return [cell for cell in nbformat.read(path, as_version=4).cells if lesson_text.is_explorer(cell)]
+    """The explorers of a lesson: {place among the code cells: cell}."""
+    code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    return {place: cell for place, cell in enumerate(code) if text.is_explorer(cell)}
 
 
-CELLS = {path.stem: explorer_cells(path) for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
+LESSONS = [path.stem for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))]
+CELLS = {name: explorer_cells(NOTEBOOKS / f"{name}.ipynb") for name in LESSONS}
 
 
 @pytest.fixture(scope="module")
@@ -168,12 +170,20 @@ def reset(page, shown, here):
     same(shown, here)
 
 
-@pytest.mark.parametrize("name", CELLS)
-def test_a_lesson_runs_in_jupyterlab_and_its_explorers_move(name, open_lesson, style_of_lessons):
+def test_a_lesson_runs_whole_in_jupyterlab(open_lesson):
+    """The first one; strict validation runs all of them, cell by cell and in the same kernel."""
+    open_lesson(LESSONS[0]).run_all()
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_opens_in_jupyterlab_and_its_explorers_move(name, open_lesson, style_of_lessons):
+    """An explorer uses no variable of its lesson: its cell is run, the others show what they came with."""
     lesson = open_lesson(name)
-    lesson.run_all()
+    for place in CELLS[name]:
+        lesson.run_cell(place)
     explorers = lesson.explorers(len(CELLS[name]))
-    for number, (cell, shown) in enumerate(zip(CELLS[name], explorers, strict=True), start=1):
+    lesson.has_no_trouble()
+    for number, (cell, shown) in enumerate(zip(CELLS[name].values(), explorers, strict=True), start=1):
         here = twin(cell)
         shown.scroll_into_view_if_needed()
         same(shown, here)
@@ -201,7 +211,7 @@ LETTER_W = [(30, 50), (65, 150), (98, 80), (130, 150), (165, 50)]  # places on t
 def write(server, name, *sources):
     """Write a notebook with these cells into the folder of the server."""
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=lesson_text.METADATA)
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=text.METADATA)
     nbformat.write(notebook, server.folder / f"{name}.ipynb")
 
 

@@ -2,13 +2,13 @@
 
 import re
 
-import build
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from bnn_course.explorers import bounds, chains, functions, posteriors, pruning, shrinkage, transforms
+from tools import build
 
 RECORDS = build.ROOT / "notebooks" / "records"
 NUMBER = r"([-−]?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?)"

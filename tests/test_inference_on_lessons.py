@@ -5,13 +5,12 @@ the model is handed back. PyMC evaluates by itself, and with all of the data in 
 """
 
 import ast
-import contextlib
-import functools
+import gc
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import arviz as az
-import build
-import lesson_text
+import jax
 import numpy as np
 import pymc as pm
 import pytensor
@@ -20,50 +19,31 @@ from pytensor.compile.sharedvalue import SharedVariable
 from scipy import optimize
 
 from bnn_course import data, inference
+from tools import NOTEBOOKS
+from tools.lessons import lesson
 
 # --- the models of the lessons --------------------------------------------------------------------------------------
 
 
-@dataclass
-class Lesson:
-    """Where a model comes from: the number of its lesson, and an expression made of names of that lesson.
-
-    The statements that begin with one of `starts` are run, and all imports. `given` are names that they find: data in
-    place of those that the lesson reads from files.
-    """
+class Source(NamedTuple):
+    """Where a model comes from: a lesson's number, an expression made of its names, and data in place of its files."""
 
     number: str
     model: str
-    starts: tuple = ()
     given: object = dict
 
     def build(self, *, batches=True):
         """Return the model; without `batches` it sees all data where the lesson says ``pm.Minibatch``."""
-        names = self.given()
+        names = {node.id for node in ast.walk(ast.parse(self.model)) if isinstance(node, ast.Name)}
+        given = self.given()
         with pytest.MonkeyPatch.context() as patch:
             for method in ("sample", "fit"):
                 patch.setattr(pm, method, lambda *_, **__: pm.modelcontext(None))
             for method in ("nuts", "advi", "find_map"):
-                patch.setattr(inference, method, lambda model, **_: model, raising=False)
+                patch.setattr(inference, method, lambda model, **_: model)
             if not batches:
                 patch.setattr(pm, "Minibatch", _all_rows)
-            with contextlib.chdir(build.ROOT / "notebooks"):
-                for statement in self.statements():
-                    exec(statement, names)
-                return eval(self.model, names)
-
-    def statements(self):
-        (path,) = (build.ROOT / "notebooks" / "source").glob(f"{self.number}_*.md")
-        found = {start: 0 for start in self.starts}
-        for cell in lesson_text.code_of(path):
-            for node in ast.parse(cell).body:
-                text = ast.get_source_segment(cell, node)
-                beginnings = [start for start in self.starts if text.startswith(start)]
-                for start in beginnings:
-                    found[start] += 1
-                if beginnings or isinstance(node, ast.Import | ast.ImportFrom):
-                    yield text
-        assert set(found.values()) <= {1}, f"each must begin exactly one statement of lesson {self.number}: {found}"
+            return eval(self.model, lesson(self.number).define(*names.difference(given), given=given))
 
 
 def _all_rows(*arrays, batch_size):
@@ -90,78 +70,80 @@ def digits_08():
 
 def a_network_task():
     """The first data set of lesson 05, from its record."""
-    with np.load(build.ROOT / "notebooks" / "records" / "network_ladder.npz") as shipped:
+    with np.load(NOTEBOOKS / "records" / "network_ladder.npz") as shipped:
         return {"x": shipped["x0"].astype(float), "y": shipped["y0"].astype(int)}
 
 
-START = ("SEED = ", "rng = ")
-FLOAT32 = 'pytensor.config.floatX = "float32"'
-LINE_01 = (*START, "true_w = ", "sigma, prior_sd = 1.0, 1.0", "x = rng", "y = x @ true_w", "b = 0.05")
-READINGS_03 = (*START, "a0, b0, m0, kappa0 = ", "readings = ")
-PLANT_04 = (*START, "day = ", "height = ")
-HEIGHTS_04 = (*START, "n_data, batch_size = ", "heights = ", "batch = pm.Minibatch")
+def heights_04():
+    """The data of lesson 04's minibatches; bars of a histogram have this name, too, and a model has its own `level`."""
+    return {"heights": np.random.default_rng(2017).normal(1.0, 2.0, 2_000), "level": None}
+
+
+def moons_06():
+    """The data of lesson 06's models; further down the lesson has others under these names."""
+    x, y = data.make_moons(100, noise=0.3, rng=np.random.default_rng(2017))
+    return {"x": x, "y": y}
+
+
 FEW_06 = 'models.bnn_model(few_x, few_y, hidden=(8,), hyperprior="half_cauchy", centred={})'
 ADVI_06 = """models.bnn_model(x, y, hidden=(8,), prior="{}", hyperprior="inverse_gamma",
                  hyperprior_parameters={{"alpha": 1, "beta": 0.7}})"""
-TASKS_07 = (*START, "def draw_tasks", "angles, x, y", "LAYERS = ", "def network", "def same_for_all")
-INPUTS_08 = ("true_w = ", "def make_task", "x, y, fresh_x")
-PRIORS_08 = (*INPUTS_08, "def normal()", "def laplace()", "def horseshoe()", "priors = ", "def sample")
-DIGITS_08 = (FLOAT32, "batch_images, batch_labels = ", "def digit_network")
-DIGITS_10 = (FLOAT32, "UNITS, WIDTH = ", "PLAIN = ", "def network", "source_batch = ", "source_model = ")
 
 LESSONS = {
-    "00 moons": Lesson("00", "moons_model", (*START, "x, y = ", "with pm.Model() as moons_model")),
-    "01 coin": Lesson("01", "coin_model", ("flips = ", "with pm.Model() as coin_model")),
-    "01 ridge": Lesson("01", "ridge_model", (*LINE_01, "with pm.Model() as ridge_model")),
-    "01 lasso": Lesson("01", "lasso_model", (*LINE_01, "with pm.Model() as lasso_model")),
-    "02 line": Lesson("02", "line_model", (*START, "x = ", "y = ", "with pm.Model() as line_model")),
-    "02 banana": Lesson("02", "banana_model", ("with pm.Model() as banana_model",)),
-    "03 regression": Lesson(
-        "03", "regression_model", (*START, "x1 = ", "inputs = ", "targets = ", "with pm.Model() as regression_model")
-    ),
-    "03 readings": Lesson("03", "readings_model", (*READINGS_03, "with pm.Model() as readings_model")),
-    "04 stars": Lesson("04", "star_model", ("stars = ", "with pm.Model() as star_model")),
-    "04 minibatches": Lesson("04", "scaled_model", (*HEIGHTS_04, "with pm.Model() as scaled_model")),
-    "04 all data": Lesson("04", "full_model", (*HEIGHTS_04, "with pm.Model() as full_model")),
-    "04 plant": Lesson("04", "plant_model", (*PLANT_04, "with pm.Model() as plant_model")),
-    "04 potential": Lesson("04", "potential_model(height)[0]", (*PLANT_04, "def potential_model")),
-    "05 moons": Lesson("05", "moons_model(x, y)", ("def moons_model",), a_network_task),
-    "05 two layers": Lesson("05", "deep", (*START, "many_x, many_y = ", "deep = ")),
-    "06 Student-t": Lesson("06", "hierarchical_model", (*START, "x, y = ", "with pm.Model() as hierarchical_model")),
-    "06 centred": Lesson("06", FEW_06.format(True), (*START, "few_x, few_y = ")),
-    "06 non-centred": Lesson("06", FEW_06.format(False), (*START, "few_x, few_y = ")),
-    "06 Cauchy": Lesson("06", ADVI_06.format("cauchy"), (*START, "x, y = ")),
-    "06 Normal": Lesson("06", ADVI_06.format("normal"), (*START, "x, y = ")),
-    "07 separate": Lesson(
-        "07", "separate_model(x[:3], y[:3], same_for_all(0), same_for_all(1))", (*TASKS_07, "def separate_model")
-    ),
-    "07 hierarchical": Lesson("07", "hierarchical_model(x[:3], y[:3])", (*TASKS_07, "def hierarchical_model")),
-    "07 centred": Lesson("07", "hierarchical_model(x[:3], y[:3], centred=True)", (*TASKS_07, "def hierarchical_model")),
-    "08 lasso": Lesson("08", "lasso_model", (*INPUTS_08, "b = 0.1", "with pm.Model() as lasso_model")),
-    "08 Normal": Lesson("08", 'sample("Normal", x, y, 0)', PRIORS_08),
-    "08 Laplace": Lesson("08", 'sample("Laplace", x, y, 0)', PRIORS_08),
-    "08 horseshoe": Lesson("08", 'sample("horseshoe", x, y, 0)', PRIORS_08),
-    "08 digits": Lesson("08", "network", (*DIGITS_08, "network = "), digits_08),
-    "09 digits": Lesson(
-        "09",
-        "digit_model",
-        (FLOAT32, "batch_images, batch_labels = ", "n_train = ", "with pm.Model() as digit_model"),
-        some_digits("train_images", "train_labels"),
-    ),
-    "10 digits": Lesson("10", "source_model", DIGITS_10, some_digits("old_images", "old_labels", below=5)),
+    "00 moons": Source("00", "moons_model"),
+    "01 coin": Source("01", "coin_model"),
+    "01 ridge": Source("01", "ridge_model"),
+    "01 lasso": Source("01", "lasso_model"),
+    "02 line": Source("02", "line_model"),
+    "02 banana": Source("02", "banana_model"),
+    "03 regression": Source("03", "regression_model"),
+    "03 readings": Source("03", "readings_model"),
+    "04 stars": Source("04", "star_model"),
+    "04 minibatches": Source("04", "scaled_model", heights_04),
+    "04 all data": Source("04", "full_model", heights_04),
+    "04 plant": Source("04", "plant_model"),
+    "04 potential": Source("04", "potential_model(height)[0]"),
+    "05 moons": Source("05", "moons_model(x, y)", a_network_task),
+    "05 two layers": Source("05", "deep"),
+    "06 Student-t": Source("06", "hierarchical_model", moons_06),
+    "06 centred": Source("06", FEW_06.format(True)),
+    "06 non-centred": Source("06", FEW_06.format(False)),
+    "06 Cauchy": Source("06", ADVI_06.format("cauchy"), moons_06),
+    "06 Normal": Source("06", ADVI_06.format("normal"), moons_06),
+    "07 separate": Source("07", "separate_model(x[:3], y[:3], same_for_all(0), same_for_all(1))"),
+    "07 hierarchical": Source("07", "hierarchical_model(x[:3], y[:3])"),
+    "07 centred": Source("07", "hierarchical_model(x[:3], y[:3], centred=True)"),
+    "08 lasso": Source("08", "lasso_model", lambda: {"w": None}),
+    "08 Normal": Source("08", 'sample("Normal", x, y, 0)'),
+    "08 Laplace": Source("08", 'sample("Laplace", x, y, 0)'),
+    "08 horseshoe": Source("08", 'sample("horseshoe", x, y, 0)'),
+    "08 digits": Source("08", "network", digits_08),
+    "09 digits": Source("09", "digit_model", some_digits("train_images", "train_labels")),
+    "10 digits": Source("10", "source_model", some_digits("old_images", "old_labels", below=5)),
 }
 
 
-@functools.cache
-def built(name):
+class Built(NamedTuple):
     """The model of a lesson, and its twin that sees all data at once."""
-    return LESSONS[name].build(), LESSONS[name].build(batches=False)
+
+    name: str
+    model: pm.Model
+    twin: pm.Model
 
 
-@pytest.fixture(autouse=True)
-def _float_type_is_put_back():
-    with pytensor.config.change_flags(floatX="float64"):
-        yield
+@pytest.fixture(scope="module")
+def built(request):
+    """The models of a lesson, for all tests of it: then they go, with what was compiled for them."""
+    source = LESSONS[request.param]
+    with pytensor.config.change_flags(floatX="float32" if "digits" in request.param else "float64"):
+        yield Built(request.param, source.build(), source.build(batches=False))
+    jax.clear_caches()
+    gc.collect()
+
+
+def of_lessons(*names):
+    """A test for each of these models, one model after the other."""
+    return pytest.mark.parametrize("built", names, indirect=True)
 
 
 # --- q, held still --------------------------------------------------------------------------------------------------
@@ -179,10 +161,9 @@ class Q:
     per_pass: int  # batches that hold all data
 
     @classmethod
-    def of(cls, name):
-        model, twin = built(name)
-        found = inference.advi(model, steps=1, learning_rate=STILL, random_seed=1, schedule="constant")
-        return cls(found, twin.compile_logp(mode="FAST_COMPILE"), PER_PASS.get(name, 1))
+    def of(cls, built):
+        found = inference.advi(built.model, steps=1, learning_rate=STILL, random_seed=1, schedule="constant")
+        return cls(found, built.twin.compile_logp(mode="FAST_COMPILE"), PER_PASS.get(built.name, 1))
 
     def moved(self, rng, distance, sd):
         """Another q, every mean and every standard deviation its own; `sd` lies between two numbers."""
@@ -220,11 +201,11 @@ def standard_errors(first, second):
     return abs(first.mean() - second.mean()) / error
 
 
-@pytest.mark.parametrize("name", LESSONS)
-def test_the_loss_is_the_negative_elbo_of_pymc(name):
+@of_lessons(*LESSONS)
+def test_the_loss_is_the_negative_elbo_of_pymc(built):
     """Exactly for a q so narrow that its draws are its mean, within Monte Carlo error for wide ones."""
-    digits = "digits" in name  # large, and in single precision
-    rng, start, distance = np.random.default_rng(list(name.encode())), Q.of(name), 0.05 if digits else 0.5
+    digits = "digits" in built.name  # large, and in single precision
+    rng, start, distance = np.random.default_rng(list(built.name.encode())), Q.of(built), 0.05 if digits else 0.5
     narrow = start.moved(rng, distance, sd=(1e-11, 1e-10))
     (exactly,) = narrow.losses_by_pymc(1, rng)
     assert narrow.losses(1)[0] == pytest.approx(exactly, rel=1e-5 if digits else 1e-8)
@@ -240,13 +221,13 @@ NORMAL_POSTERIORS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NORMAL_POSTERIORS)
-def test_advi_finds_the_best_q_of_a_normal_posterior(name):
+@of_lessons(*NORMAL_POSTERIORS)
+def test_advi_finds_the_best_q_of_a_normal_posterior(built):
     """The slope of PyMC's log density is a line, which gives the posterior; the shortfall in ELBO has a closed form.
 
     Largest shortfall of twenty seeds: 0.014 nats.
     """
-    model, twin = built(name)
+    _, model, twin = built
     zero = {n: np.zeros_like(value) for n, value in twin.initial_point().items()}
     cuts, slope = np.cumsum([value.size for value in zero.values()]), twin.compile_dlogp(mode="FAST_COMPILE")
 
@@ -266,10 +247,10 @@ def test_advi_finds_the_best_q_of_a_normal_posterior(name):
     assert found.loss[-2_000:].mean() == pytest.approx(-best, abs=4 * error)
 
 
-@pytest.mark.parametrize("name", ["01 coin", "04 stars"])
-def test_advi_finds_the_best_normal_of_one_transformed_variable(name):
+@of_lessons("01 coin", "04 stars")
+def test_advi_finds_the_best_normal_of_one_transformed_variable(built):
     """By quadrature and a general optimiser. Largest shortfall of twenty seeds: 0.005 nats."""
-    model, twin = built(name)
+    _, model, twin = built
     log_density = twin.compile_logp(mode="FAST_COMPILE")
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
 
@@ -305,13 +286,13 @@ def fitted_by_pymc(model, start, start_sd, *, still, steps, learning_rate):
     return *parts, method.hist
 
 
-@pytest.mark.parametrize("name", ["00 moons", "04 minibatches", "06 non-centred", "08 horseshoe"])
-def test_advi_and_pm_fit_report_the_same_loss_and_reach_the_same_elbo(name):
+@of_lessons("00 moons", "04 minibatches", "06 non-centred", "08 horseshoe")
+def test_advi_and_pm_fit_report_the_same_loss_and_reach_the_same_elbo(built):
     """From one start near a mode: the posterior of a network has many, and the noise chooses among them.
 
     Largest difference of the two ELBOs over twenty starts and seeds: 0.26 nats.
     """
-    rng, start = np.random.default_rng(5), Q.of(name)
+    rng, start = np.random.default_rng(5), Q.of(built)
     mode = start.moved(rng, 1.0, sd=(0.1, 0.1001)).fitted(5_000, 0.03)
     start = mode.moved(rng, 0.4, sd=(0.1, 0.1001))
     still = {n: np.full_like(value, 0.1) for n, value in start.found.mean.items()}

@@ -1,8 +1,6 @@
 """Noise on the activations (`benchmarks/mnist_frontier.py`) gives the ELBO that noise on the weights gives."""
 
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +9,8 @@ import pytensor
 import pytest
 from scipy import special
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 with pytensor.config.change_flags(floatX="float32"):  # the benchmark sets it; here it is set back
-    import mnist_frontier
+    from benchmarks import mnist_frontier
 
 RNG = np.random.default_rng(9)
 LAYERS = [(RNG.normal(0, 1, s), RNG.normal(-1, 0.3, s), RNG.normal(0, 1, s[1]), RNG.normal(-1, 0.3, s[1]))

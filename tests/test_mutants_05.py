@@ -1,59 +1,80 @@
 """The checks of lesson 05 see what they look for: each break of a formula fails the claim that guards it."""
 
-# ruff: noqa: E501 - lines of the lesson are quoted whole
+import functools
 
 import pytest
-from _mutants import Cells
+from _mutants import fails
 
-SHIPPED_DRAWS = 'on_grid = {"NUTS": answers(reference[::5], grid)}'  # instead of a live run of NUTS
-LESSON = Cells("05", SHIPPED_DRAWS)
+from tools.lessons import lesson
 
-# What each guarding claim stands on: a piece of text that occurs in exactly one cell each, in the order of the lesson.
-START = ["SEED = 2017", "def moons(", '"05-checksum"']
-MODEL = [*START, "def moons_model", "def network(", '"05-helper"']
-GRID = [*START, "def network(", "def answers("]
-NEEDED = {
-    "05-checksum": START,
-    "05-helper": MODEL,
-    "05-twin": MODEL,
-    "05-energy": [*MODEL, "def energy(", '"05-energy"'],
-    "05-symmetry": [*GRID, "def energy(", "def relabel("],
-    "05-rhat-renamed": [*GRID, "def energy(", "def relabel(", "def rhat("],
-    "05-identity": [*GRID, SHIPPED_DRAWS, "def split("],
-    "05-labels": [*GRID, SHIPPED_DRAWS, "def split(", 'labels = (rng', ],
-    "05-shrinks": [*START, "RECORD = np", "def interval(", '"05-shrinks"'],
-    "05-outside": [*START, "RECORD = np", "def interval(", "def advantage(", '"05-few"'],
-    "05-outside-nll": [*START, "RECORD = np", "def interval(", "def advantage(", '"05-few"'],
-    "05-mean-worse": [*MODEL, "def energy(", "def answers(", '"05-mean-worse"'],
-}  # fmt: skip
+LESSON = lesson("05")
 
-MUTANTS = {  # what is broken: (claim that must fail, text of the lesson, text of the mutant)
-    "another file of draws": ("05-checksum", "record_file.read_bytes()).hex", 'b"another").hex'),
-    "another width of the prior": ("05-helper", "scale=2.0):", "scale=2.1):"),
-    "a bias without prior width": ("05-helper", 'pm.Normal("b2", 0, scale, shape=1)', 'pm.Normal("b2", 0, 1, shape=1)'),
-    "output bias forgotten": ("05-twin", "@ w2 + b2\n\n", "@ w2\n\n"),
-    "another activation": ("05-twin", "np.tanh(x @ w1 + b1)", "special.expit(x @ w1 + b1)"),
-    "weight decay twice as strong": ("05-energy", "/ (2 * 2.0**2)", "/ 2.0**2"),
-    "labels swapped": ("05-energy", "np.where(y == 1, a, -a)", "np.where(y == 0, a, -a)"),
-    "signs of the outgoing weights forgotten": ("05-symmetry", "w[15:20][order] * signs", "w[15:20][order]"),
-    "biases left in their old order": ("05-symmetry", "w[10:15][order] * signs", "w[10:15] * signs"),
-    "units not renamed": ("05-rhat-renamed", "np.arange(5)[::-1], -np.ones(5)", "np.arange(5), np.ones(5)"),
-    "aleatoric: entropy of the mean": ("05-identity", "entropy(p).mean(axis=0)", "entropy(mean)"),
-    "divergence the wrong way": ("05-identity", "special.rel_entr(p, mean)", "special.rel_entr(mean, p)"),
-    "one class forgotten": ("05-identity", " + special.entr(1 - q)", ""),
-    "probabilities taken for labels": ("05-labels", ".astype(float)\n_,", " * on_grid['NUTS']\n_,"),
-    "MAP and posterior exchanged": ("05-outside", 'advantage("accuracy", "outside", 100)', '-advantage("accuracy", "outside", 100)'),
-    "points of another place": ("05-outside-nll", 'advantage("nll", "outside", 100)', 'advantage("nll", "between", 100)'),
-    "answers of a mean, twice": ("05-mean-worse", "(network(mean_weights, seen_x), answers", "(answers(reference, seen_x).mean(axis=0), answers"),
-    "sizes in another order": ("05-shrinks", "SIZES, SEEDS = [25, 100, 400]", "SIZES, SEEDS = [25, 400, 100]"),
-}  # fmt: skip
+MUTANTS = {  # what is broken: (claim that must fail, cell, expression of the lesson, expression of the mutant)
+    "another file of draws": ("05-checksum", "reference-draws", "record_file.read_bytes()", 'b"another"'),
+    "another width of the prior": ("05-helper", "network-model", "scale=2.0", "scale=2.1"),
+    "a bias without prior width": ("05-helper", "network-model", '"b2", 0, scale', '"b2", 0, 1'),
+    "output bias forgotten": ("05-twin", "numpy-twin", "@ w2 + b2", "@ w2"),
+    "another activation": ("05-twin", "numpy-twin", "np.tanh", "special.expit"),
+    "weight decay twice as strong": ("05-energy", "energy", "(2 * 2.0**2)", "2.0**2"),
+    "labels swapped": ("05-energy", "energy", "y == 1, a, -a", "y == 0, a, -a"),
+    "signs of the outgoing weights forgotten": (
+        "05-symmetry",
+        "symmetries",
+        "w[15:20][order] * signs",
+        "w[15:20][order]",
+    ),
+    "biases left in their old order": ("05-symmetry", "symmetries", "w[10:15][order]", "w[10:15]"),
+    "units not renamed": (
+        "05-rhat-renamed",
+        "renamed-chain",
+        "np.arange(5)[::-1], -np.ones(5)",
+        "np.arange(5), np.ones(5)",
+    ),
+    "aleatoric: entropy of the mean": (
+        "05-identity",
+        "split-uncertainty",
+        "entropy(p).mean(axis=0)",
+        "entropy(mean)",
+    ),
+    "divergence the wrong way": ("05-identity", "split-uncertainty", "rel_entr(p, mean)", "rel_entr(mean, p)"),
+    "one class forgotten": ("05-identity", "split-uncertainty", " + special.entr(1 - q)", ""),
+    "probabilities taken for labels": ("05-labels", "drawn-labels", ".astype(float)", ' * on_grid["NUTS"]'),
+    "MAP and posterior exchanged": (
+        "05-outside",
+        "map-against-posterior",
+        'advantage("accuracy", "outside", 100)',
+        '-advantage("accuracy", "outside", 100)',
+    ),
+    "points of another place": (
+        "05-outside-nll",
+        "map-against-posterior",
+        '"nll", "outside", 100',
+        '"nll", "between", 100',
+    ),
+    "answers of a mean, twice": (
+        "05-mean-worse",
+        "mean-of-weights",
+        "network(mean_weights, seen_x)",
+        "answers(reference, seen_x).mean(axis=0)",
+    ),
+    "sizes in another order": ("05-shrinks", "ladder-record", "[25, 100, 400]", "[25, 400, 100]"),
+}
+CLAIMS = sorted({claim for claim, *_ in MUTANTS.values()})
 
 
-@pytest.mark.parametrize("claim", NEEDED)
+@functools.cache
+def stand_ins():
+    """Answers of the shipped draws, instead of those of a live run of NUTS; and PyMC's log densities, compiled once."""
+    names = LESSON.define("answers", "reference", "grid", "ours")
+    return {"on_grid": {"NUTS": names["answers"](names["reference"][::5], names["grid"])}, "ours": names["ours"]}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
 def test_the_lesson_itself_passes(claim):
-    LESSON.passes(claim, NEEDED[claim])
+    LESSON.check(claim, given=stand_ins())
 
 
-@pytest.mark.parametrize(("claim", "old", "new"), MUTANTS.values(), ids=MUTANTS)
-def test_a_broken_formula_fails_its_claim(claim, old, new):
-    LESSON.breaks(claim, NEEDED[claim], old, new)
+@pytest.mark.parametrize(("claim", "cell", "old", "new"), MUTANTS.values(), ids=MUTANTS)
+def test_a_broken_formula_fails_its_claim(claim, cell, old, new):
+    with fails(claim):
+        LESSON.check(claim, replace={cell: (old, new)}, given=stand_ins())

@@ -4,54 +4,45 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from _mutants import Cells
+from _mutants import fails
 
-LESSON = Cells("08")
+from tools.lessons import lesson
 
-# What each guarding claim stands on: a piece of text that occurs in exactly one cell each, in the order of the lesson.
-TASK = ["SEED = 2017", "def soft_threshold", "def make_task"]
-NAMES = ["def horseshoe():", "def sample("]
-ONE_WEIGHT = ["SEED = 2017", "def soft_threshold", "def laplace_mean", '"08-mean"']
-NEEDED = {
-    "08-mean": ONE_WEIGHT,
-    "08-map-zero": ONE_WEIGHT,
-    "08-horseshoe-small": [*ONE_WEIGHT, "def horseshoe_mean", '"08-bias"'],
-    "08-no-bias": [*ONE_WEIGHT, "def horseshoe_mean", '"08-bias"'],
-    "08-lasso": [*TASK, '"08-lasso"'],
-    "08-record-rivals": [*TASK, *NAMES, "def judge", '"08-record-rivals"'],
-    "08-laplace-gain": [*TASK, *NAMES, "def judge", '"08-record-rivals"', "def gain"],
-    "08-horseshoe-misses": [*TASK, *NAMES, "def judge", '"08-record-rivals"', "def gain"],
-    "08-pruned": ["SEED = 2017", "def prune", '"08-pruned"'],
-    "08-pruned-rest": ["SEED = 2017", "def prune", '"08-pruned"'],
-    "08-units-ratio": [*TASK, '"08-units-ratio"'],
-}  # fmt: skip
+LESSON = lesson("08")
 
-MUTANTS = {  # what is broken: (claim that must fail, text of the lesson, text of the mutant)
-    "mean moved away from zero": ("08-mean", "return z - c * np.tanh", "return z + c * np.tanh"),
-    "share in place of difference": ("08-mean", "np.tanh((right - left) / 2)", "special.expit(right - left)"),
-    "the wrong half": ("08-mean", "stats.norm.logcdf(-z - c)", "stats.norm.logcdf(z + c)"),
-    "kink forgotten": ("08-mean", "right = -c * z + stats", "right = stats"),
-    "no threshold": ("08-map-zero", "np.maximum(np.abs(z) - c, 0)", "np.abs(z)"),
-    "a threshold of half the size": ("08-map-zero", "np.abs(z) - c, 0", "np.abs(z) - c / 2, 0"),
-    "local scales from a Normal": ("08-no-bias", "np.tan(np.pi / 2 * (", "(("),
-    "shrinkage upside down": ("08-horseshoe-small", "share * variance / (1", "share / (1"),
-    "threshold without the step size": ("08-lasso", ", rate / b)", ", 1 / b)"),
-    "number of data forgotten in the penalty": ("08-lasso", "alpha=1 / (50 * b)", "alpha=1 / b"),
-    "uphill": ("08-lasso", "x.T @ (y - x @ w)", "x.T @ (x @ w - y)"),
+MUTANTS = {  # what is broken: (claim that must fail, cell, expression of the lesson, expression of the mutant)
+    "mean moved away from zero": ("08-mean", "laplace-mean", "z - c * np.tanh", "z + c * np.tanh"),
+    "share in place of difference": (
+        "08-mean",
+        "laplace-mean",
+        "np.tanh((right - left) / 2)",
+        "special.expit(right - left)",
+    ),
+    "the wrong half": ("08-mean", "laplace-mean", "logcdf(-z - c)", "logcdf(z + c)"),
+    "kink forgotten": ("08-mean", "laplace-mean", "right = -c * z + ", "right = "),
+    "no threshold": ("08-map-zero", "soft-threshold", "np.maximum(np.abs(z) - c, 0)", "np.abs(z)"),
+    "a threshold of half the size": ("08-map-zero", "soft-threshold", "np.abs(z) - c", "np.abs(z) - c / 2"),
+    "local scales from a Normal": ("08-no-bias", "estimates", "np.tan(np.pi / 2 * (", "(("),
+    "shrinkage upside down": ("08-horseshoe-small", "estimates", "share * variance / (1", "share / (1"),
+    "threshold without the step size": ("08-lasso", "proximal-gradient", "rate / b", "1 / b"),
+    "number of data forgotten in the penalty": ("08-lasso", "proximal-gradient", "1 / (50 * b)", "1 / b"),
+    "uphill": ("08-lasso", "proximal-gradient", "y - x @ w", "x @ w - y"),
     "average of logarithms": (
         "08-record-rivals",
+        "judge",
         "np.mean(np.log(len(w)) - special.logsumexp(log_p, axis=0))",
         "-np.mean(log_p)",
     ),
-    "draws not averaged": ("08-record-rivals", "np.log(len(w)) - special", "-special"),
-    "somebody else's choice": ("08-horseshoe-misses", '["horseshoe"] < 3', '["lasso"] < 3'),
-    "gain with the wrong sign": ("08-laplace-gain", "return mean - half", "return -mean - half"),
-    "the best weights removed": ("08-pruned", "value >= border", "value <= border"),
-    "share kept, not removed": ("08-pruned", "values.values()]), removed)", "values.values()]), 1 - removed)"),
-    "spread left behind": ("08-pruned-rest", "fit.sd[name] * keep[name]", "fit.sd[name]"),
-    "size instead of ratio": ("08-pruned-rest", "np.abs(mean) / sd,", "np.abs(mean),"),
-    "variance for standard deviation": ("08-units-ratio", "/ np.sqrt(np.diag(", "/ (np.diag("),
-}  # fmt: skip
+    "draws not averaged": ("08-record-rivals", "judge", "np.log(len(w)) - special", "-special"),
+    "somebody else's choice": ("08-horseshoe-misses", "paired-gains", '["horseshoe"] < 3', '["lasso"] < 3'),
+    "gain with the wrong sign": ("08-laplace-gain", "paired-gains", "mean - half", "-mean - half"),
+    "the best weights removed": ("08-pruned", "prune", "value >= border", "value <= border"),
+    "share kept, not removed": ("08-pruned", "prune", "values.values()]), removed", "values.values()]), 1 - removed"),
+    "spread left behind": ("08-pruned-rest", "prune", "fit.sd[name] * keep[name]", "fit.sd[name]"),
+    "size instead of ratio": ("08-pruned-rest", "prune", "np.abs(mean) / sd", "np.abs(mean)"),
+    "variance for standard deviation": ("08-units-ratio", "other-units", "np.sqrt(np.diag(", "(np.diag("),
+}
+CLAIMS = sorted({claim for claim, *_ in MUTANTS.values()})
 
 
 @dataclass(frozen=True)
@@ -71,11 +62,12 @@ def fit():
     )
 
 
-@pytest.mark.parametrize("claim", NEEDED)
+@pytest.mark.parametrize("claim", CLAIMS)
 def test_the_lesson_itself_passes(claim):
-    LESSON.passes(claim, NEEDED[claim], given={"fit": fit()})
+    LESSON.check(claim, given={"fit": fit()})
 
 
-@pytest.mark.parametrize(("claim", "old", "new"), MUTANTS.values(), ids=MUTANTS)
-def test_a_broken_formula_fails_its_claim(claim, old, new):
-    LESSON.breaks(claim, NEEDED[claim], old, new, given={"fit": fit()})
+@pytest.mark.parametrize(("claim", "cell", "old", "new"), MUTANTS.values(), ids=MUTANTS)
+def test_a_broken_formula_fails_its_claim(claim, cell, old, new):
+    with fails(claim):
+        LESSON.check(claim, replace={cell: (old, new)}, given={"fit": fit()})

@@ -2,23 +2,19 @@
 
 import csv
 import functools
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
 CELLS = [(prior, "fixed 1", "moons", seed) for prior in ("normal", "cauchy") for seed in range(3)]
 
 
 @functools.cache
 def script():
-    """The module benchmarks/prior_grid.py, which executes cells of the lesson."""
-    spec = importlib.util.spec_from_file_location("prior_grid", ROOT / "benchmarks" / "prior_grid.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The module studies/prior_grid.py, imported late: worker processes import this file, and need none of it."""
+    from studies import prior_grid
+
+    return prior_grid
 
 
 def fake(*cell):
@@ -28,13 +24,13 @@ def fake(*cell):
 def rows(path):
     with path.open(encoding="utf-8") as file:
         header, *found = csv.reader(file)
-    assert header == script().lesson()["COLUMNS"]
+    assert header == script().from_lesson()["COLUMNS"]
     return sorted((*row[:3], int(row[3])) for row in found)
 
 
 @pytest.fixture
 def grid():
-    return script().lesson()["grid"]
+    return script().from_lesson()["grid"]
 
 
 def test_a_second_run_measures_nothing(grid, tmp_path):

@@ -1,15 +1,12 @@
 """The samplers of lesson 02: known moments, laws of the dynamics, refusals."""
 
 import csv
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bnn_course import samplers
-
-ROOT = Path(__file__).resolve().parents[1]
+from studies import sampler_scaling as script
 
 COVARIANCE = np.array([[1.0, 0.8], [0.8, 2.0]])
 MEAN = np.array([0.5, -1.0])
@@ -130,9 +127,6 @@ def test_tuning_finds_the_wanted_acceptance():
 
 
 def test_the_record_of_lesson_02_is_what_its_script_makes():
-    spec = importlib.util.spec_from_file_location("sampler_scaling", ROOT / "benchmarks" / "sampler_scaling.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     with script.RECORD.open(encoding="utf-8") as file:
         rows = {(row["sampler"], int(row["dimension"]), int(row["seed"])): row for row in csv.DictReader(file)}
     assert len(rows) == len(script.SAMPLERS) * len(script.DIMENSIONS) * 20

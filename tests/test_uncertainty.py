@@ -266,6 +266,17 @@ def test_bootstrap_resamples_each_sample_on_its_own():
     assert sizes == [(3, (5, 2))] * 3
 
 
+def test_the_t_interval_is_scipys_and_covers_as_often_as_it_says():
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=5)
+    low, high = stats.t.interval(0.9, 4, values.mean(), stats.sem(values))
+    interval = u.t_interval(values, prob=0.9)
+    assert interval.mean - interval.half == pytest.approx(low) and interval.mean + interval.half == pytest.approx(high)
+    assert interval.n == 5
+    intervals = [u.t_interval(row) for row in rng.normal(size=(2_000, 5))]
+    assert np.mean([abs(i.mean) <= i.half for i in intervals]) == pytest.approx(0.95, abs=4 * np.sqrt(0.05 * 0.95 / 2_000))
+
+
 def test_boolean_labels_index_like_numbers():
     probability = np.array([[0.8, 0.2], [0.3, 0.7]])
     assert u.nll(probability, [False, True]) == u.nll(probability, [0, 1])
@@ -322,6 +333,7 @@ REFUSED = {
     "a NaN score": (lambda: u.auroc([1.0], [np.nan]), ValueError, "score_out must be finite, got nan at index (0,): remove or repair the entry"),
     "a seed for a generator": (lambda: u.bootstrap_interval(np.mean, [1.0], rng=1), TypeError, "rng must be a numpy.random.Generator, got 1: pass np.random.default_rng(seed)"),
     "an impossible prob": (lambda: u.bootstrap_interval(np.mean, [1.0], rng=np.random.default_rng(0), prob=1.2), ValueError, "prob must lie in (0, 1), got 1.2: choose a value inside"),
+    "one value": (lambda: u.t_interval([1.0]), ValueError, "values must hold at least two numbers, got 1: one value has no interval"),
     "no repeats": (lambda: u.bootstrap_interval(np.mean, [1.0], rng=np.random.default_rng(0), repeats=0), ValueError, "repeats must be ≥ 1, got 0: choose a positive number"),
     "no statistic": (lambda: u.bootstrap_interval([1.0], rng=np.random.default_rng(0)), TypeError, "statistic must be callable, got [1.0]: pass a function such as np.mean"),
     "no samples": (lambda: u.bootstrap_interval(np.mean, rng=np.random.default_rng(0)), ValueError, "samples must hold at least one array, got 0: pass the data after the statistic"),

@@ -20,7 +20,7 @@ def read(ladder):
     Parameters
     ----------
     ladder : mapping of str to array
-        notebooks/records/shrinkage_moons.npz, read by `numpy.load`; benchmarks/shrinkage_moons.py describes it.
+        notebooks/records/shrinkage_moons.npz, read by `numpy.load`; studies/shrinkage_moons.py describes it.
 
     Returns
     -------

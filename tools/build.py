@@ -1,16 +1,17 @@
-#!/usr/bin/env python3
-"""Build the notebooks from their sources: ``python notebooks/build.py [--check] [09 …]``.
+"""Run lessons and write what follows from them.
 
-Each ``source/NN_slug.md`` becomes ``NN_slug.ipynb``, run from top to bottom in this folder. Time and memory of the
-lessons go to ``lessons.json``, their claims to ``CLAIMS.md``. Building again changes no byte. With ``--check``, nothing
-is run or written: it only says what is wrong.
+Each ``source/NN_slug.md`` becomes ``NN_slug.ipynb``, run from top to bottom in the folder of the notebooks. Time and
+memory of the lessons go to ``lessons.json``, their claims to ``CLAIMS.md``, their figures to ``figures/`` for the
+slides. Building again changes no byte.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import hashlib
+import io
 import json
 import math
 import os
@@ -19,20 +20,17 @@ import sys
 import tempfile
 import threading
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # the package of this checkout, also when another one is installed
+import nbformat
+import psutil
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from PIL import Image
 
-import lesson_checks as checks  # noqa: E402
-import lesson_text as text  # noqa: E402
-import nbformat  # noqa: E402
-import psutil  # noqa: E402
-from ipykernel.kernelspec import RESOURCES, get_kernel_dict  # noqa: E402
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager  # noqa: E402
-from jupyter_client.manager import AsyncKernelManager  # noqa: E402
-from nbclient import NotebookClient  # noqa: E402
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
+from tools import NOTEBOOKS, ROOT, checks, form, text
 
 CELL_TIMEOUT = 600  # seconds
 STEPS = {"seconds": 5, "megabytes": 50}  # records are rounded up to these
@@ -61,6 +59,7 @@ def kernel_environment(scratch):
     return environment | {
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
         "PYTHONHASHSEED": "0",
+        "SOURCE_DATE_EPOCH": "0",  # no date in a vector figure
         "IPYTHONDIR": str(scratch),  # no start-up files of the user
         **dict.fromkeys(threads, "1"),  # sums come out the same on any number of cores
     }
@@ -75,7 +74,7 @@ def run(notebook, folder):
         timeout=CELL_TIMEOUT,
         record_timing=False,
         coalesce_streams=True,
-        extra_arguments=["--log-level=ERROR"],
+        extra_arguments=["--log-level=ERROR", "--InlineBackend.figure_formats={'retina', 'svg'}"],
         resources={"metadata": {"path": str(folder)}},
     )
     with tempfile.TemporaryDirectory() as scratch:
@@ -98,21 +97,52 @@ def is_progress(message):
 
 
 def tidy(notebook):
-    """Drop what differs from run to run (progress lines too), and give each picture its alt text.
+    """Drop what differs from run to run (progress lines too), and give each picture its alt text and its size.
 
-    What is shown of a widget goes, too, as it needs a kernel; an explorer's picture and text stay.
+    What is shown of a widget goes, too, as it needs a kernel; an explorer's picture and text stay. Return the figures
+    for the slides: {file name: content}, as vectors where these are smaller than the picture.
     """
     notebook.metadata = nbformat.from_dict(
         {k: v for k, v in notebook.metadata.items() if k in (*text.METADATA, "title")}
     )
     notebook.metadata.update(nbformat.from_dict(text.METADATA))
+    figures = {}
     for cell in checks.code_cells(notebook):
         cell.metadata.pop("execution", None)
         cell.outputs = [output for output in cell.outputs if not is_progress(output)]
         for output in cell.outputs:
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
         for output in checks.pictures(cell):
-            output.metadata = nbformat.from_dict({"image/png": {"alt": cell.metadata.get("alt", "")}})
+            vector = output.data.pop("image/svg+xml", None)
+            size = {key: output.metadata.get("image/png", {}).get(key) for key in ("width", "height")}
+            shown = {key: value for key, value in size.items() if value is not None}
+            output.data["image/png"] = smaller(output.data["image/png"])
+            output.metadata = nbformat.from_dict({"image/png": {"alt": cell.metadata.get("alt", "")} | shown})
+            if vector is not None and not text.is_explorer(cell):
+                file, content = _for_slides(len(figures) + 1, cell, vector, output.data["image/png"])
+                figures[file] = content
+                output.metadata["figure"] = {"file": file, "sha256": hashlib.sha256(content).hexdigest()}
+    return figures
+
+
+def smaller(png):
+    """Return a picture, coded in base64, with at most 256 colours: a third of the size, the same to the eye."""
+    picture = Image.open(io.BytesIO(base64.b64decode(png)))
+    if picture.mode == "P":
+        return png
+    flat = Image.new("RGB", picture.size, "white")
+    flat.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
+    packed = io.BytesIO()
+    method = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 1}  # rare colours stay, and large areas keep their hue
+    flat.quantize(256, dither=Image.Dither.NONE, **method).save(packed, "png", optimize=True)
+    return base64.b64encode(packed.getvalue()).decode() + "\n"
+
+
+def _for_slides(number, cell, vector, png):
+    """Return file name and content of a figure for the slides."""
+    stem = cell.metadata.get("name", f"figure-{number}")
+    vector, picture = vector.encode(), base64.b64decode(png)
+    return (f"{stem}.svg", vector) if len(vector) <= 3 * len(picture) else (f"{stem}.png", picture)
 
 
 class Usage:
@@ -170,12 +200,14 @@ def records_text(folder, name, title, usage):
 
 
 def write(path, content):
-    """Write text so that a reader, or a crash, meets the old file or the new one, never half of one."""
-    if path.exists() and path.read_bytes() == content.encode():
+    """Write text or bytes so that a reader, or a crash, meets the old file or the new one, never half of one."""
+    content = content.encode() if isinstance(content, str) else content
+    if path.exists() and path.read_bytes() == content:
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(content)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
@@ -188,23 +220,36 @@ def write(path, content):
 
 
 def build_lesson(folder, name):
-    """Run one lesson; write its notebook, its record and CLAIMS.md. Nothing is written when a cell fails."""
-    notebook = text.notebook_of((folder / "source" / f"{name}.md").read_text(encoding="utf-8"))
+    """Run one lesson; write its notebook, figures and record, and CLAIMS.md. Nothing is written when a cell fails."""
+    claims = {claim.id: claim for claim in checks.course_claims(folder)}
+    notebook = text.notebook_of((folder / "source" / f"{name}.md").read_text(encoding="utf-8"), claims)
+    path = folder / f"{name}.ipynb"
+    if checks.is_appendix(name):  # its figures are drawn alike
+        write(path.parent / "matplotlibrc", (folder / "matplotlibrc").read_bytes())
     with Usage() as usage:
-        run(notebook, folder)
-    tidy(notebook)
+        run(notebook, path.parent)
+    figures = tidy(notebook)
     records = records_text(folder, name, notebook.metadata.title, usage)
     if name.startswith("00_"):
         notebook.metadata["lessons"] = hashlib.sha256(records.encode()).hexdigest()
     nbformat.validate(notebook)
-    write(folder / f"{name}.ipynb", nbformat.writes(notebook) + "\n")
+    write(path, nbformat.writes(notebook) + "\n")
+    _write_figures(folder / "figures" / text.number_of(name), figures)
     write(folder / "lessons.json", records)
     write(folder / "CLAIMS.md", checks.claims_page(folder))
     return usage
 
 
+def _write_figures(folder, figures):
+    """Write the figures of a lesson for the slides; those that it no longer draws go."""
+    for path in set(checks.files_of(folder)) - {folder / file for file in figures}:
+        path.unlink()
+    for file, content in figures.items():
+        write(folder / file, content)
+
+
 def build(folder, names):
-    """Build lessons; lesson 00 comes last and follows whenever lessons.json, which it shows, has changed."""
+    """Build lessons, then appendices, which quote lessons; lesson 00, which shows lessons.json, comes last."""
     start = [name for name in checks.lesson_names(folder) if name.startswith("00_")]
     if not (folder / "lessons.json").exists():
         write(folder / "lessons.json", "{}\n")
@@ -220,13 +265,14 @@ def build(folder, names):
 
 def chosen(folder, wanted):
     """Return the full names of the lessons that the user means; all when none is named."""
-    names = [path.stem for path in sorted(folder.glob("source/[0-9][0-9]_*.md"))]
-    for word in wanted:
+    names = [name for name in checks.lesson_names(folder) if (folder / "source" / f"{name}.md").exists()]
+    words = {word: f"appendix/{word}" if word[:1].isupper() else word for word in wanted}
+    for word in words.values():
         if sum(name.startswith(word) for name in names) != 1:
             raise BuildError(
                 f"lesson must be the beginning of one of {', '.join(names)}, got {word!r}: name one of them"
             )
-    return [name for name in names if not wanted or any(name.startswith(word) for word in wanted)]
+    return [name for name in names if not wanted or any(name.startswith(word) for word in words.values())]
 
 
 def problems(folder, names):
@@ -235,24 +281,25 @@ def problems(folder, names):
     return found + checks.problems_of_course(folder)
 
 
-def main(arguments=None, folder=ROOT / "notebooks"):
-    """Build or check; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None, folder=NOTEBOOKS):
+    """Build and execute lessons from notebooks/source; --check only says what is wrong; --format tidies the code."""
+    parser = argparse.ArgumentParser(prog="python -m tools lessons", description=main.__doc__)
     parser.add_argument("names", nargs="*", help="beginnings of names of lessons, such as 09; all when none is given")
     parser.add_argument("--check", action="store_true", help="run and write nothing, only say what is wrong")
+    parser.add_argument("--format", action="store_true", help="tidy the code in the sources with ruff, run nothing")
     options = parser.parse_args(arguments)
     try:
         names = chosen(folder, options.names)
+        if options.format:
+            for name in names:
+                form.tidy_code(folder / "source" / f"{name}.md")
+            return 0
         if not options.check:
             for name, usage in build(folder, names):
                 print(f"{name}: built in {usage.seconds:.0f} s with {usage.megabytes:.0f} MB", flush=True)
-    except BuildError as error:
+        found = problems(folder, names if options.names else checks.lesson_names(folder))
+    except (BuildError, text.SourceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    found = problems(folder, names if options.names else checks.lesson_names(folder))
     print("\n".join(found) if found else "no problems found")
     return 1 if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

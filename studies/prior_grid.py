@@ -1,10 +1,10 @@
 """Priors × scales × data sets × seeds: what the prior of a small network does to its predictions (lesson 06, S8–S12).
 
-    python benchmarks/prior_grid.py              # fills notebooks/records/prior_grid.csv, about 10 minutes on one core
-    python benchmarks/prior_grid.py --jobs 8     # the same on eight
+    python studies/prior_grid.py              # fills notebooks/records/prior_grid.csv, about 10 minutes on one core
+    python studies/prior_grid.py --jobs 8     # the same on eight
 
 Rows that exist are kept, so an interrupted run goes on where it was; delete the file to measure everything anew. Data,
-scores and the resumable grid are those of the lesson: this script executes its cells. The lesson samples by NUTS; here
+scores and the resumable grid are those of the lesson: this script takes its functions. The lesson samples by NUTS; here
 several hundred posteriors are wanted, so eight chains of Hamiltonian Monte Carlo (lesson 02) move at once, compiled by
 JAX for each prior and scale. The lesson repeats some cells by NUTS and compares.
 
@@ -16,7 +16,6 @@ posterior medians of the scale of the first and of the second layer (the fixed v
 import argparse
 import functools
 import itertools
-import sys
 from pathlib import Path
 
 import jax
@@ -24,11 +23,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from bnn_course import _graph, models
+from tools.lessons import lesson
 
-ROOT = Path(__file__).resolve().parents[1]
-LESSON = ROOT / "notebooks" / "source" / "06_priors_and_hyperpriors.md"
-RECORD = ROOT / "notebooks" / "records" / "prior_grid.csv"
-CELLS = ["SEED = 2017", "SCALES = {", "def scores(", "def grid("]  # each stands in one cell of the lesson
+RECORD = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "prior_grid.csv"
 
 CHAINS, LEAPS, SEGMENT = 8, 48, 50
 TUNING, KEPT, THIN = 5, 6, 3  # segments; every third draw is used
@@ -36,23 +33,16 @@ ACCEPTANCE = 0.8
 
 
 @functools.cache
-def lesson():
-    """The names that the cells of the lesson define."""
-    sys.path.insert(0, str(ROOT / "notebooks"))
-    from lesson_text import code_of
-
-    code = code_of(LESSON)
-    namespace = {"__name__": "prior_grid"}
-    for text in CELLS:
-        (cell,) = [cell for cell in code if text in cell]
-        exec(compile(cell, LESSON.name, "exec"), namespace)
-    return namespace
+def from_lesson():
+    """What the lesson defines: the axes of the grid, data, scores, and the grid itself; once in each process."""
+    own = {"LIVE": []}  # of the cells that the lesson itself measures, none
+    return lesson("06").define("PRIORS", "SCALES", "SETS", "COLUMNS", "points", "scores", "grid", given=own)
 
 
 @functools.cache
 def compiled(prior, scale):
     """The model of a prior and a scale, its log density, and `hmc` for it; the data enter as arguments."""
-    names = lesson()
+    names = from_lesson()
     hyperprior, parameters = names["SCALES"][scale]
     (x, y), _ = names["points"]("moons", 0, 100)
     model = models.bnn_model(
@@ -139,7 +129,7 @@ def sample(prior, scale, x, y, seed):
 
 def measure(prior, scale, name, seed):
     """One row of the record."""
-    names = lesson()
+    names = from_lesson()
     (x, y), (test_x, test_y) = names["points"](name, seed, 100)
     with jax.enable_x64(True):
         draws, divergences = sample(prior, scale, x, y, seed)
@@ -165,7 +155,7 @@ def widths(free, scale):
 
 def all_cells(seeds):
     """All cells, seed by seed, so that an unfinished table is balanced."""
-    names = lesson()
+    names = from_lesson()
     combinations = itertools.product(range(seeds), names["PRIORS"], names["SCALES"], names["SETS"])
     return [(prior, scale, name, seed) for seed, prior, scale, name in combinations]
 
@@ -177,9 +167,9 @@ def main():
     parser.add_argument("--output", type=Path, default=RECORD)
     options = parser.parse_args()
     options.output.parent.mkdir(exist_ok=True)
-    from prior_grid import measure  # under its own name, so that worker processes can import it
+    from studies.prior_grid import measure  # under its own name, so that worker processes can import it
 
-    lesson()["grid"](all_cells(options.seeds), options.output, measure, n_jobs=options.jobs)
+    from_lesson()["grid"](all_cells(options.seeds), options.output, measure, n_jobs=options.jobs)
 
 
 if __name__ == "__main__":

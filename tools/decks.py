@@ -2,9 +2,11 @@
 
 Nothing is copied into a deck by hand. The placeholders are filled from the built lessons, or the build stops:
 
-- ``![](figure:04/3)`` is Figure 3 of lesson 04, with its alt text;
+- ``![](figure:04/path)`` is the figure that the cell "path" of lesson 04 draws, with its alt text; so is
+  ``![](figure:04/3)``, if it is Figure 3;
 - ``{claim:04-gap}`` is the sentence of a claim, as the lesson prints it;
-- ``[97.7 %]{claim=09-accuracy}`` is a number that stands in that sentence;
+- ``[97.7 %]{claim=09-accuracy}`` is a number that stands in that sentence, rounded as typed;
+- ``[97 %]{claim=09-accuracy, bound}`` is the bound that guards it;
 - ``[0.983]{printed=09/Bayes}`` is a number, perhaps rounded, that lesson 09 prints in a line with the word "Bayes";
 - ``[1.58 %]{source=09/antoran}`` is a number that lesson 09 quotes from its source "antoran";
 - ``[128]{code=09}`` is a number in the code of lesson 09;
@@ -15,26 +17,21 @@ Every slide has notes for the speaker: a comment with the lines ``Say:``, ``Ask:
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 import html
 import json
 import re
-import sys
-from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "notebooks")) if path not in sys.path]
+import nbformat
 
-import lesson_checks as checks  # noqa: E402
-import lesson_text  # noqa: E402
-import nbformat  # noqa: E402
+from bnn_course.claims import LINE, NUMBER
+from tools import NOTEBOOKS, SLIDES, checks
+from tools import text as lesson_text
 
-from bnn_course.claims import LINE, NUMBER  # noqa: E402
-
-SLIDES = ROOT / "slides"
 BUILT_WITH = ["theme.css", "package.json", "package-lock.json"]  # what slides depend on besides their text
 NOTES = ["Say", "Ask", "Misconception", "Minutes"]
 MAX_WORDS, MAX_CODE_LINES = 40, 9
@@ -42,9 +39,11 @@ MAX_WORDS, MAX_CODE_LINES = 40, 9
 FRONT_MATTER = re.compile(r"\A---\n(?P<settings>.*?)\n---\n", re.DOTALL)
 COMMENT = re.compile(r"<!--(?P<text>.*?)-->", re.DOTALL)
 CELL = re.compile(r"\s*lesson (?P<lesson>\d\d): (?P<section>.+?)\s*")
-FIGURE = re.compile(r"!\[\]\(figure:(?P<lesson>\d\d)/(?P<number>\d+)\)")
+FIGURE = re.compile(r"!\[\]\(figure:(?P<lesson>\d\d|[A-Z])/(?P<place>[\w-]+)\)")
 SENTENCE = re.compile(r"\{claim:(?P<id>[\w-]+)\}")
-BOUND = re.compile(r"\[(?P<text>[^\[\]]*)\]\{(?P<kind>claim|printed|source|code)=(?P<place>[^{}]+)\}")
+BOUND = re.compile(
+    r"\[(?P<text>[^\[\]]*)\]\{(?P<kind>claim|printed|source|code)=(?P<place>[^{},]+)(?P<bound>, bound)?\}"
+)
 LEFTOVER = re.compile(r"figure:|\]\{\w+=[^{}]*\}|\{claim[:=][^{}]*\}")
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
@@ -65,16 +64,22 @@ class Slide(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A figure of a lesson: the picture, coded in base64, and what it shows in words."""
+    """A figure of a lesson: its file, which the build of the lesson wrote, and what it shows in words."""
 
-    png: str
+    path: Path
     alt: str
+
+    @property
+    def source(self):
+        """The picture as an address that holds it whole."""
+        kind = {".svg": "svg+xml", ".png": "png"}[self.path.suffix]
+        return f"data:image/{kind};base64,{base64.b64encode(self.path.read_bytes()).decode()}"
 
 
 class Lessons:
     """The built lessons of a folder, each read when it is first asked for."""
 
-    def __init__(self, folder=ROOT / "notebooks"):
+    def __init__(self, folder=NOTEBOOKS):
         self.folder = folder
 
     @functools.cache  # noqa: B019
@@ -91,25 +96,28 @@ class Lessons:
 
     @functools.cache  # noqa: B019
     def figures(self, number):
-        """Return the figures of a lesson, the first one first."""
-        drawn = [cell for cell in self.notebook(number).cells if "alt" in cell.metadata]
-        outputs = [o for cell in drawn if not lesson_text.is_explorer(cell) for o in checks.pictures(cell)]
-        return [Figure(o["data"]["image/png"].replace("\n", ""), o["metadata"]["image/png"]["alt"]) for o in outputs]
+        """Return the figures of a lesson in order: {name of the cell, or "figure-3": figure}."""
+        outputs = [o for cell in checks.code_cells(self.notebook(number)) for o in checks.pictures(cell)]
+        folder = self.folder / "figures" / number
+        drawn = [o.metadata for o in outputs if "figure" in o.metadata]
+        return {Path(m.figure.file).stem: Figure(folder / m.figure.file, m["image/png"]["alt"]) for m in drawn}
 
     def figure(self, number, place):
-        """Return one figure, counted from 1 as in the lesson's captions."""
+        """Return one figure, by the name of its cell or, counted from 1, by its number in the lesson's captions."""
         figures = self.figures(number)
-        if not 1 <= place <= len(figures):
-            raise DeckError(f"there is no Figure {place} in lesson {number}, which has {len(figures)}")
-        return figures[place - 1]
+        names = list(figures)
+        name = names[int(place) - 1] if place.isdigit() and 1 <= int(place) <= len(names) else place
+        if name not in figures:
+            raise DeckError(f"there is no figure {place} in lesson {number}, which has {', '.join(names)}")
+        return figures[name]
 
     @functools.cache  # noqa: B019
     def claims(self, number):
-        """Return the claims that a lesson prints: {id: sentence}. It prints none that is false."""
-        return {claim.id: claim.sentence for claim in checks.claims_of(number, self.notebook(number))}
+        """Return the claims that a lesson prints, by id. It prints none that is false."""
+        return {claim.id: claim for claim in checks.claims_of(number, self.notebook(number))}
 
     def claim(self, id):
-        """Return the sentence of a claim."""
+        """Return a claim: its sentence and its bound."""
         claims = self.claims(id[:2])
         if id not in claims:
             raise DeckError(f"lesson {id[:2]} prints no claim {id}: see notebooks/CLAIMS.md for those it prints")
@@ -176,14 +184,14 @@ def _comment(lessons, found):
 
 
 def _figure(lessons, found):
-    figure = lessons.figure(found["lesson"], int(found["number"]))
+    figure = lessons.figure(found["lesson"], found["place"])
     alt = html.escape(figure.alt, quote=True)
-    return f'<figure><img alt="{alt}" src="data:image/png;base64,{figure.png}"></figure>'
+    return f'<figure><img alt="{alt}" src="{figure.source}"></figure>'
 
 
 def _sentence(lessons, found):
     """Return the sentence, word for word, without the name of a row: the slide says that."""
-    sentence = re.sub(r"^S\d+: (\w?)", lambda start: start[1].upper(), lessons.claim(found["id"]))
+    sentence = re.sub(r"^S\d+: (\w?)", lambda start: start[1].upper(), lessons.claim(found["id"]).sentence)
     plain = re.sub(r"[*_`$\[\]|~\\<>&]", lambda sign: f"&#{ord(sign.group())};", sentence)
     whole = re.sub(r"\d{1,3}(?: \d{3})+|\d+(?:\.\d+)?(?: %|e-\d+)", r"<i>\g<0></i>", plain)  # no line break inside
     return f'<span class="claim">{whole}</span>'
@@ -195,7 +203,7 @@ def _number(lessons, found):
     if not numbers:
         raise DeckError(f"there is no number in {found.group()}")
     for number in numbers:
-        if not _is_there(lessons, number, found["kind"], found["place"]):
+        if not _is_there(lessons, number, "bound" if found["bound"] else found["kind"], found["place"]):
             raise DeckError(f"{number} does not stand where {found.group()} says")
     return f'<span class="number">{found["text"]}</span>'
 
@@ -203,20 +211,15 @@ def _number(lessons, found):
 def _is_there(lessons, number, kind, place):
     wanted = lesson_text.quantity(number)
     lesson, _, word = place.partition("/")
-    if kind == "claim":
-        return wanted in lesson_text.quantities(lessons.claim(place))
+    if kind in ("claim", "bound"):
+        claim = lessons.claim(place)
+        stored = lesson_text.quantities(claim.bound if kind == "bound" else claim.sentence)
+        return any(lesson_text.rounds_to(quantity, wanted) for quantity in stored)
     if kind == "source":
         return wanted in lessons.quoted(lesson, word)
     if kind == "code":
         return wanted in lessons.coded(lesson)
-    return any(_rounds_to(printed, wanted) for printed in lessons.printed(lesson, word))
-
-
-def _rounds_to(printed, shown):
-    """Say whether a printed quantity, to the digits shown, is the one shown: 0.9827 is 98.3 %; signs are dropped."""
-    (value, percent), (target, is_percent) = printed, shown
-    value = abs(value) * (100 if is_percent and not percent else 1)
-    return percent <= is_percent and abs(value - target) <= Decimal("0.5").scaleb(target.as_tuple().exponent)
+    return any(lesson_text.rounds_to(printed, wanted) for printed in lessons.printed(lesson, word))
 
 
 # Slides ---------------------------------------------------------------------------------------------------------------

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
-"""Build the slides from their texts: ``python slides/build.py [--check] [04 course …]``.
+"""Build the slides from their texts.
 
 Each ``NN_slug.md`` becomes ``NN_slug.html``, one file that needs nothing else, and ``NN_slug.pdf``. Building again
 changes no byte. Needs Node, which runs Marp (npm fetches it at the first build), and Chromium, which prints the PDF;
-whoever teaches needs neither. With ``--check``, nothing is built: it only says which decks are out of date.
+whoever teaches needs neither.
 """
 
 from __future__ import annotations
@@ -21,10 +20,9 @@ import time
 import zlib
 from pathlib import Path
 
-import deck_text as text
-
-sys.path.insert(0, str(text.ROOT))
 import course
+from tools import SLIDES
+from tools import decks as text
 
 FONT = "node_modules/@fontsource/source-sans-3/files"
 FACES = [("400", "normal"), ("400", "italic"), ("600", "normal")]
@@ -91,12 +89,12 @@ def node():
     program, npm = shutil.which("node"), shutil.which("npm")
     if not program or not npm:
         raise text.DeckError("building slides needs Node with npm: install them (on Debian: apt install nodejs npm)")
-    packages = text.SLIDES / "node_modules"
-    wanted = hashlib.sha256((text.SLIDES / "package-lock.json").read_bytes()).hexdigest()
+    packages = SLIDES / "node_modules"
+    wanted = hashlib.sha256((SLIDES / "package-lock.json").read_bytes()).hexdigest()
     stamp = packages / "course-stamp"
     if not stamp.exists() or stamp.read_text() != wanted:
         command = [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-        if subprocess.call(command, cwd=text.SLIDES):
+        if subprocess.call(command, cwd=SLIDES):
             raise text.DeckError("npm could not install Marp: its own words stand above")
         stamp.write_text(wanted)
     return program
@@ -107,27 +105,27 @@ def theme():
     faces = []
     for weight, style in FACES:
         for subset, codes in RANGES.items():
-            file = text.SLIDES / FONT / f"source-sans-3-{subset}-{weight}-{style}.woff2"
+            file = SLIDES / FONT / f"source-sans-3-{subset}-{weight}-{style}.woff2"
             data = base64.b64encode(file.read_bytes()).decode()
             faces.append(
                 f'@font-face{{font-family:"Source Sans 3";font-weight:{weight};font-style:{style};'
                 f"unicode-range:{codes};src:url(data:font/woff2;base64,{data})}}"
             )
-    sheet = (text.SLIDES / "theme.css").read_text(encoding="utf-8")
+    sheet = (SLIDES / "theme.css").read_text(encoding="utf-8")
     return sheet.replace("/* fonts */", "\n".join(faces))
 
 
 def marp(program, *arguments, browser=None):
     """Run Marp."""
-    script = text.SLIDES / "node_modules/@marp-team/marp-cli/marp-cli.js"
-    command = [program, "--require", str(text.SLIDES / "fixed_date.cjs"), str(script), *map(str, arguments)]
+    script = SLIDES / "node_modules/@marp-team/marp-cli/marp-cli.js"
+    command = [program, "--require", str(SLIDES / "fixed_date.cjs"), str(script), *map(str, arguments)]
     environment = os.environ | ({"CHROME_PATH": str(browser)} if browser else {})
-    done = subprocess.run(command, cwd=text.SLIDES, env=environment, capture_output=True, encoding="utf-8")
+    done = subprocess.run(command, cwd=SLIDES, env=environment, capture_output=True, encoding="utf-8")
     if done.returncode:
         raise text.DeckError(f"Marp failed: {done.stderr.strip()}")
 
 
-def build(paths, lessons, target=text.SLIDES, pdf=True):
+def build(paths, lessons, target=SLIDES, pdf=True):
     """Build decks into a folder; nothing is written there unless all of them can be built."""
     filled = {path: text.marked(path, lessons) for path in paths}
     digests = {path: text.digest(path, lessons) for path in paths}
@@ -166,8 +164,8 @@ def chosen(wanted):
 
 
 def main(arguments=None):
-    """Build or check; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Build the slides from slides/*.md; --check only says what is out of date."""
+    parser = argparse.ArgumentParser(prog="python -m tools slides", description=main.__doc__)
     parser.add_argument("names", nargs="*", help="beginnings of names of decks, such as 04; all when none is given")
     parser.add_argument("--check", action="store_true", help="build nothing, only say what is out of date")
     options = parser.parse_args(arguments)
@@ -184,7 +182,3 @@ def main(arguments=None):
     found = [problem for path in paths for problem in problems(path, lessons)]
     print("\n".join(found) if found else "all slides are up to date")
     return 1 if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,15 +16,16 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-import lesson_text as text
 import nbformat
 
 from bnn_course.claims import LINE
+from tools import form, text
+from tools.text import tags
 
-TAGS = {"nbval-ignore-output", "gallery", "explorer", "caption"}
+TAGS = {"nbval-ignore-output", "gallery", "explorer", "caption", *text.FOLDED}
 GOALS = ["**What you will learn**", "**What you need**", "**How long it takes**"]
 ENDING = ["## What we saw", "## Exercises", "## Sources"]
-MAX_CODE_LINES = 20
+MAX_CODE_LINES, MAX_FOLDED_LINES = 20, 40
 MAX_PROSE_WORDS = 120
 MAX_BYTES = 1_000_000
 FIGURE_PIXELS = (600, 400)
@@ -33,6 +34,7 @@ BUDGET = {"seconds": 90, "megabytes": 1_000}
 BUDGETS = {
     "06": {"seconds": 90, "megabytes": 1_100},  # compiles six models for NUTS and two for ADVI
     "09": {"seconds": 120, "megabytes": 1_500},
+    "B": {"seconds": 120, "megabytes": 1_500},  # the images and the network of lesson 09
 }
 
 UNWANTED = {
@@ -49,11 +51,12 @@ UNWANTED = {what: re.compile(pattern) for what, pattern in UNWANTED.items()}
 class Lesson(NamedTuple):
     """A lesson as written and as built; `source` and `notebook` are None where the file is missing."""
 
+    folder: Path
     name: str
     source: str | None
     notebook: nbformat.NotebookNode | None
     size: int
-    claims: dict  # id -> sentence, over all lessons
+    claims: dict  # id -> Claim, over all lessons
 
 
 class Claim(NamedTuple):
@@ -62,44 +65,56 @@ class Claim(NamedTuple):
     id: str
     lesson: str
     sentence: str
+    bound: str
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
 def lesson_names(folder):
-    """Return the names of all lessons that have a source or a notebook, in order."""
-    files = [*folder.glob("source/[0-9][0-9]_*.md"), *folder.glob("[0-9][0-9]_*.ipynb")]
-    return sorted({file.stem for file in files})
+    """Return the names of all lessons, then of all appendices, that have a source or a notebook."""
+    lessons = [*folder.glob("source/[0-9][0-9]_*.md"), *folder.glob("[0-9][0-9]_*.ipynb")]
+    appendices = [*folder.glob("source/appendix/[A-Z]_*.md"), *folder.glob("appendix/[A-Z]_*.ipynb")]
+    return sorted({file.stem for file in lessons}) + sorted({f"appendix/{file.stem}" for file in appendices})
+
+
+def is_appendix(name):
+    """Say whether a name is that of an appendix."""
+    return name.startswith("appendix/")
 
 
 def read_lesson(folder, name):
     """Read one lesson of the folder that holds the notebooks."""
     source, path = folder / "source" / f"{name}.md", folder / f"{name}.ipynb"
     return Lesson(
+        folder,
         name,
         source.read_text(encoding="utf-8") if source.exists() else None,
         nbformat.read(path, as_version=4) if path.exists() else None,
         path.stat().st_size if path.exists() else 0,
-        {claim.id: claim.sentence for claim in course_claims(folder)},
+        {claim.id: claim for claim in course_claims(folder)},
     )
 
 
 def course_claims(folder):
     """Return the claims that the stored notebooks print, in order of lessons."""
-    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
-    return [claim for path in paths for claim in _claims_of_file(path, path.stat().st_mtime_ns, path.stat().st_size)]
+    found = []
+    for name in lesson_names(folder):
+        path = folder / f"{name}.ipynb"
+        if path.exists():
+            found += _claims_of_file(name, path, path.stat().st_mtime_ns, path.stat().st_size)
+    return found
 
 
 @functools.lru_cache(maxsize=64)
-def _claims_of_file(path, _changed, _size):
-    return claims_of(path.stem, nbformat.read(path, as_version=4))
+def _claims_of_file(name, path, _changed, _size):
+    return claims_of(name, nbformat.read(path, as_version=4))
 
 
 def claims_of(name, notebook):
     """Return the claims that a notebook prints."""
     found = itertools.chain.from_iterable(LINE.finditer(output_text(cell)) for cell in code_cells(notebook))
-    return [Claim(line["id"], name, line["sentence"]) for line in found]
+    return [Claim(line["id"], name, line["sentence"], line["bound"]) for line in found]
 
 
 def code_cells(notebook):
@@ -122,44 +137,42 @@ def pictures(cell):
     return [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
 
 
-def tags(cell):
-    """Return the tags of a cell."""
-    return set(cell.metadata.get("tags", []))
+def files_of(folder):
+    """Return the files of a folder, without those that the system or an editor hides there (.DS_Store)."""
+    return [path for path in folder.glob("[!.]*") if path.is_file()]
 
 
 # The text of a lesson -------------------------------------------------------------------------------------------------
 
 
 def has_goals_and_ending(lesson):
-    """The first cell names the goals; the last three sections are summary, exercises and sources."""
+    """The first cell names the goals; the last sections are summary, exercises and sources (an appendix: sources)."""
     cells = _prose(lesson)
     first = cells[0].source if cells else ""
-    title = f"# {lesson.name[:2]} · "
+    goals, ending = ([], ENDING[-1:]) if is_appendix(lesson.name) else (GOALS, ENDING)
+    title = f"# {text.number_of(lesson.name)} · "
     problems = [] if first.startswith(title) else [f"the first cell must begin with “{title}Title”"]
-    problems += [f"the first cell must say {goal}" for goal in GOALS if goal not in first]
+    problems += [f"the first cell must say {goal}" for goal in goals if goal not in first]
     headings = [line for cell in cells for line in cell.source.splitlines() if line.startswith("## ")]
-    if headings[-3:] != ENDING:
-        problems.append(f"the last three sections must be {', '.join(ENDING)}; they are {headings[-3:]}")
+    if (last := headings[-len(ending) :]) != ending:
+        problems.append(f"the last sections must be {', '.join(ending)}; they are {last}")
     starts = [cell.source.splitlines()[0].strip() for cell in cells]
-    problems += [f"“{part}” must begin a cell: put +++ before it" for part in ENDING if part not in starts]
+    problems += [f"“{part}” must begin a cell: put +++ before it" for part in ending if part not in starts]
     return problems
 
 
 def cells_are_short(lesson):
-    """Code cells have at most 20 lines, prose cells at most 120 words; the first and the last cells are free."""
+    """Code has at most 20 lines a cell, 40 where it is folded, prose 120 words; first and last cells are free."""
     problems = []
     for number, cell in enumerate(_source_cells(lesson)):
-        lines, words = len(cell.source.splitlines()), _words(cell.source)
+        lines, words = len(cell.source.splitlines()), len(text.words(cell.source))
         free = number == 0 or cell.source.startswith(tuple(ENDING))
-        if cell.cell_type == "code" and lines > MAX_CODE_LINES:
-            problems.append(f"code of {lines} lines, at most {MAX_CODE_LINES}: {_start(cell)}")
+        most = MAX_FOLDED_LINES if text.is_folded(cell) else MAX_CODE_LINES
+        if cell.cell_type == "code" and lines > most:
+            problems.append(f"code of {lines} lines, at most {most}: {_start(cell)}")
         if cell.cell_type == "markdown" and words > MAX_PROSE_WORDS and not free:
             problems.append(f"prose of {words} words, at most {MAX_PROSE_WORDS} (split it with +++): {_start(cell)}")
     return problems
-
-
-def _words(prose):
-    return len(text.MATH.sub(" formula ", text.without_markup(prose)).split())
 
 
 def code_is_plain(lesson):
@@ -201,6 +214,8 @@ def numbers_are_bound(lesson):
             for place, number in text.unbound_numbers(prose).items()
         ]
         problems += [wrong for number in text.bound_numbers(prose) if (wrong := _binding_problem(lesson, number))]
+        missing = [found["id"] for found in text.SENTENCE.finditer(prose) if found["id"] not in lesson.claims]
+        problems += [f"{{claim:{id}}}: no stored notebook prints that claim" for id in missing]
     return problems
 
 
@@ -226,8 +241,11 @@ def _binding_problem(lesson, number):
         )
     if number.id not in lesson.claims:
         return f"[{number.text}]{{claim={number.id}}}: no stored notebook prints that claim"
-    if value not in text.quantities(lesson.claims[number.id]):
-        return f"[{number.text}]{{claim={number.id}}} is not in the claim “{lesson.claims[number.id]}”"
+    claim = lesson.claims[number.id]
+    said = claim.bound if number.kind == "bound" else claim.sentence
+    if not any(text.rounds_to(stored, value) for stored in text.quantities(said)):
+        markup = f"[{number.text}]{{claim={number.id}{', bound' * (number.kind == 'bound')}}}"
+        return f"{markup} is not in the {'bound' if number.kind == 'bound' else 'claim'} “{said}”"
     return None
 
 
@@ -258,7 +276,7 @@ def is_current(lesson):
     if lesson.source is None or lesson.notebook is None:
         missing = f"source/{lesson.name}.md" if lesson.source is None else f"{lesson.name}.ipynb"
         return [f"{missing} is missing: build the lesson, or remove what is left of it"]
-    wanted, stored = text.notebook_of(lesson.source), lesson.notebook
+    wanted, stored = text.notebook_of(lesson.source, lesson.claims), lesson.notebook
     if len(wanted.cells) != len(stored.cells):
         return [
             f"stale: the source gives {len(wanted.cells)} cells, the notebook has {len(stored.cells)}: build it again"
@@ -299,7 +317,10 @@ def outputs_are_clean(lesson):
 
 
 def pictures_are_small_and_described(lesson):
-    """Cells that draw show one picture of limited size, which carries the alt text; others show none."""
+    """Cells that draw show one picture of limited size, which carries the alt text; others show none.
+
+    Figures are drawn at twice their size, so that they are sharp on any screen.
+    """
     problems = []
     for cell in code_cells(lesson.notebook):
         shown, alt = pictures(cell), cell.metadata.get("alt")
@@ -307,7 +328,7 @@ def pictures_are_small_and_described(lesson):
             problems.append(f"{len(shown)} pictures where alt text announces {int(alt is not None)}: {_start(cell)}")
         limit = GALLERY_PIXELS if "gallery" in tags(cell) else FIGURE_PIXELS
         for output in shown:
-            size = _pixels(output["data"]["image/png"])
+            size = _size(output)
             if size[0] > limit[0] or size[1] > limit[1]:
                 problems.append(f"picture of {size[0]}×{size[1]} pixels, at most {limit[0]}×{limit[1]}: {_start(cell)}")
             if alt is not None and output.metadata.get("image/png", {}).get("alt") != alt:
@@ -315,9 +336,29 @@ def pictures_are_small_and_described(lesson):
     return problems
 
 
-def _pixels(png):
-    """Width and height, from the header of a base64-encoded PNG."""
-    return struct.unpack(">II", base64.b64decode(png)[16:24])
+def _size(output):
+    """Width and height at which a picture is shown; where nothing else is said, its pixels."""
+    pixels = struct.unpack(">II", base64.b64decode(output["data"]["image/png"])[16:24])
+    shown = output.metadata.get("image/png", {})
+    return shown.get("width", pixels[0]), shown.get("height", pixels[1])
+
+
+def figures_are_for_slides(lesson):
+    """Every figure was drawn sharp and kept for the slides by the same run."""
+    problems, kept = [], set()
+    folder = lesson.folder / "figures" / text.number_of(lesson.name)
+    for cell in code_cells(lesson.notebook):
+        for output in [] if text.is_explorer(cell) else pictures(cell):
+            figure = output.metadata.get("figure")
+            if figure is None or "width" not in output.metadata.get("image/png", {}):
+                problems.append(f"a figure that was not drawn for screen and slides, build the lesson: {_start(cell)}")
+                continue
+            kept.add(figure["file"])
+            path = folder / figure["file"]
+            if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != figure["sha256"]:
+                problems.append(f"figures/{folder.name}/{figure['file']} is not what the lesson drew: build it again")
+    extra = sorted({path.name for path in files_of(folder)} - kept)
+    return problems + [f"figures/{folder.name}/{file} is drawn by no cell: build the lesson again" for file in extra]
 
 
 def notebook_is_small(lesson):
@@ -326,15 +367,18 @@ def notebook_is_small(lesson):
 
 
 def claims_are_checked(lesson):
-    """Claims are named after their lesson, once, in cells whose output is compared; every lesson has one."""
+    """Claims are made by `claim`, named after their lesson, once, in cells that are compared; every lesson has one."""
     claims = claims_of(lesson.name, lesson.notebook)
     ids = [claim.id for claim in claims]
-    problems = [] if claims else ["the lesson prints no claim"]
-    problems += [f"claim {i} must begin with {lesson.name[:2]}" for i in ids if not i.startswith(lesson.name[:2])]
+    start = f"{text.number_of(lesson.name).lower()}-"
+    problems = [] if claims or is_appendix(lesson.name) else ["the lesson prints no claim"]
+    problems += [f"claim {i} must begin with {start}" for i in ids if not i.startswith(start)]
     problems += [f"claim {i} is printed {ids.count(i)} times" for i in sorted(set(ids)) if ids.count(i) > 1]
     for cell in code_cells(lesson.notebook):
         if "nbval-ignore-output" in tags(cell) and LINE.search(output_text(cell)):
             problems.append(f"a claim in a cell whose output is not compared: {_start(cell)}")
+        if "claim(" not in cell.source and LINE.search(output_text(cell)):
+            problems.append(f"a line like that of a claim, which nothing checks: {_start(cell)}")
     return problems
 
 
@@ -351,14 +395,16 @@ OF_NOTEBOOK = [
     ran_from_top_to_bottom,
     outputs_are_clean,
     pictures_are_small_and_described,
+    figures_are_for_slides,
     notebook_is_small,
     claims_are_checked,
 ]
 
 
 def problems_of_lesson(lesson):
-    """Return all problems of a lesson, each with its name in front."""
-    return [f"{lesson.name}: {problem}" for check in OF_TEXT + OF_NOTEBOOK for problem in check(lesson)]
+    """Return all problems of a lesson, each with its name in front; those of form once it is in the form of today."""
+    of_form = [] if lesson.name in form.NOT_YET or lesson.source is None else form.CHECKS
+    return [f"{lesson.name}: {problem}" for check in [*OF_TEXT, *OF_NOTEBOOK, *of_form] for problem in check(lesson)]
 
 
 # The course -----------------------------------------------------------------------------------------------------------
@@ -367,18 +413,20 @@ def problems_of_lesson(lesson):
 def claims_page(folder):
     """Return the text of CLAIMS.md: every claim of the course."""
     claims = course_claims(folder)
-    rows = [
-        f"| `{c.id}` | [{c.lesson[:2]}]({c.lesson}.ipynb) | {c.sentence.replace('|', '&#124;')} | ✓ |" for c in claims
-    ]
+    rows = []
+    for claim in claims:
+        link = f"[{text.number_of(claim.lesson)}]({claim.lesson}.ipynb)"
+        rows.append(f"| {claim.sentence.replace('|', '&#124;')} | {claim.bound} | {link} | `{claim.id}` |")
     head = [
-        "# Claims of the course",
+        "# Results of the course",
         "",
-        "Every sentence was printed by a lesson after its value had met its bound; `pytest --nbval` checks them again.",
-        "Written by `python notebooks/build.py`; do not edit.",
+        "Each sentence shows what a lesson measured when it was built; the bound is how far the value may stray on",
+        "another computer before `pytest --nbval` says so (“true” where the sentence is an order or a fact).",
+        "Written by the build (`make notebooks`); do not edit.",
         "",
-        f"{len(claims)} claims, all true.",
+        f"{len(claims)} results, each within its bound.",
         "",
-        "| claim | lesson | sentence | verdict |",
+        "| result | bound | lesson | claim |",
         "|---|---|---|---|",
     ]
     return "\n".join([*head, *rows]) + "\n"
@@ -417,7 +465,7 @@ def records_are_current(folder):
 
 def _record_problems(name, record, lesson):
     """Return what is wrong with the record of one lesson."""
-    budget = BUDGETS.get(name[:2], BUDGET)
+    budget = BUDGETS.get(text.number_of(name), BUDGET)
     over = [key for key in budget if record[key] > budget[key]]
     problems = [f"{name} needs {record[key]} {key}, at most {budget[key]}" for key in over]
     title = lesson.notebook.metadata.get("title", "") if lesson.notebook else ""

@@ -1,6 +1,6 @@
 """Effective draws per evaluation against dimension, for four samplers on one correlated Gaussian (lesson 02, row S2).
 
-    python benchmarks/sampler_scaling.py           # writes notebooks/records/sampler_scaling.csv, about 5 minutes
+    python studies/sampler_scaling.py           # writes notebooks/records/sampler_scaling.csv, about 5 minutes
 
 The target consists of d/2 independent pairs of standard Normals with correlation 0.8, so that only the number of
 dimensions grows. Chains start in the target. An evaluation is the log density, its gradient or both at one new point; a

@@ -1,7 +1,8 @@
 """From the text of a lesson (MyST) to the cells of its notebook, and the numbers in its prose.
 
-A number in prose is bound to what proves it: ``[97.7 %]{claim=09-accuracy}`` to a claim that some lesson prints,
-``[1.58 %]{source=deck}`` to an entry of the section "Sources", ``[128]{code}`` to a literal in the lesson's code.
+A number in prose is bound to what proves it: ``[13]{claim=09-variance}`` to what a claim of some lesson measured,
+rounded as typed; ``[8]{claim=09-variance, bound}`` to the bound of that claim; ``[1.58 %]{source=deck}`` to an entry
+of the section "Sources"; ``[128]{code}`` to a literal in the lesson's code.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 import jupytext
 import nbformat
+from jupytext.myst import MystMetadataParsingError
 
 from bnn_course.claims import NUMBER
 
@@ -30,12 +32,17 @@ METADATA = {
         "pygments_lexer": "ipython3",
     },
 }
-BOUND = re.compile(r"\[(?P<text>[^\[\]]*)\]\{(?:(?P<kind>claim|source)=(?P<id>[\w-]+)|(?P<code>code))\}")
+FOLDED = {"result", "figure"}
+BOUND = re.compile(
+    r"\[(?P<text>[^\[\]]*)\]"
+    r"\{(?:claim=(?P<claim>[\w-]+)(?P<bound>, bound)?|source=(?P<source>[\w-]+)|code)\}"
+)
+SENTENCE = re.compile(r"\{claim:(?P<id>[\w-]+)\}")
 MALFORMED = re.compile(r"\[[^\[\]]*\]\{[^{}]*\}")
 FIGURE_TEXT = re.compile(r"^(?P<key>:(?:alt|caption): +)(?P<text>[^\"'\s].*?) *$", re.MULTILINE)
 MATH = re.compile(r"\$\$.+?\$\$|\$(?!\s)[^$]+?(?<!\s)\$", re.DOTALL)
 FREE = [
-    re.compile(r"^#+ +\d\d · .*$", re.MULTILINE),  # the title with the lesson's number
+    re.compile(r"^#+ +(?:\d\d|[A-Z]) · .*$", re.MULTILINE),  # the title with the lesson's number
     re.compile(r"^(?P<fence>`{3,}).*?^(?P=fence)`*$", re.MULTILINE | re.DOTALL),
     re.compile(r"(?P<ticks>`+).+?(?P=ticks)", re.DOTALL),
     re.compile(r"<!--.*?-->|<[^<>]+>", re.DOTALL),  # comments, tags, autolinks
@@ -50,30 +57,36 @@ LINK_TARGET = re.compile(r"\]\(#([\w-]+)\)")
 SOURCE_ITEM = re.compile(r'^- <a id="source-([\w-]+)"></a>\*\*\[([\w-]+)\]\*\* \S', re.MULTILINE)
 
 
+class SourceError(Exception):
+    """The text of a lesson that cannot be read; the message says where and why."""
+
+
 class BoundNumber(NamedTuple):
-    """A number in prose: its text, what kind of thing it is bound to ("claim", "source", "code"), and which."""
+    """A number in prose: its text, the kind of what it is bound to ("claim", "bound", "source", "code"), and which."""
 
     text: str
     kind: str
     id: str | None
 
 
-def notebook_of(text):
+def notebook_of(text, claims=None):
     """Return the notebook, not yet run, that belongs to the MyST text of a lesson.
 
-    Markup of bound numbers is removed, every cell has an id that follows from its content, and a cell that draws is
-    followed by a caption cell. Figures are numbered; explorers are not.
+    `claims` maps ids to the claims that stored lessons print: ``{claim:09-variance}`` becomes its sentence. Markup of
+    bound numbers is removed, every cell has an id that follows from its content, and a cell that draws is followed by
+    a caption cell. Figures are numbered; explorers are not.
     """
     cells, figures = [], 0
     for cell in source_cells(text):
         if cell.cell_type == "code":
-            cells.append(nbformat.v4.new_code_cell(cell.source, metadata=_figure_text(cell.metadata)))
+            cells.append(nbformat.v4.new_code_cell(cell.source, metadata=_code_metadata(cell)))
             if "alt" in cell.metadata and "caption" in cell.metadata:
                 figures += not is_explorer(cell)
                 name = "Explorer" if is_explorer(cell) else f"Figure {figures}"
                 cells.append(_caption_cell(name, cells[-1].metadata))
         else:
-            cells.append(nbformat.v4.new_markdown_cell(without_markup(cell.source), metadata=dict(cell.metadata)))
+            prose = without_markup(with_sentences(cell.source, claims or {}))
+            cells.append(nbformat.v4.new_markdown_cell(prose, metadata=dict(cell.metadata)))
     _number_cells(cells)
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=nbformat.from_dict(METADATA))
     notebook.metadata["title"] = title_of(cells[0].source if cells else "")
@@ -84,12 +97,15 @@ def notebook_of(text):
 def source_cells(text):
     """Return the cells as written, with the markup of bound numbers, and without empty ones (do not change them)."""
     quoted = FIGURE_TEXT.sub(lambda found: found["key"] + json.dumps(found["text"], ensure_ascii=False), text)
-    return [cell for cell in jupytext.reads(quoted, fmt="md:myst").cells if cell.source.strip()]
-
-
-def code_of(path):
-    """Return the code of a lesson's code cells, from its source file."""
-    return [cell.source for cell in source_cells(path.read_text(encoding="utf-8")) if cell.cell_type == "code"]
+    try:
+        cells = jupytext.reads(quoted, fmt="md:myst").cells
+    except (MystMetadataParsingError, nbformat.ValidationError) as error:
+        what = str(error).splitlines()[0]
+        raise SourceError(
+            f"the text of “{title_of(text)}” cannot be read, {what}: write options of cells as “:name: words” and "
+            "“:tags: [result]”"
+        ) from None
+    return [cell for cell in cells if cell.source.strip()]
 
 
 def title_of(markdown):
@@ -98,9 +114,27 @@ def title_of(markdown):
     return found.group(1) if found else ""
 
 
+def number_of(name):
+    """Return what a lesson is called by: "09" of "09_mnist_uncertainty", "B" of "appendix/B_tempering"."""
+    return name.rpartition("/")[2].partition("_")[0]
+
+
 def without_number(title):
     """Return the title without the number of the lesson: "09 · MNIST" becomes "MNIST"."""
-    return re.sub(r"^\d\d · ", "", title)
+    return re.sub(r"^(?:\d\d|[A-Z]) · ", "", title)
+
+
+def with_sentences(markdown, claims):
+    """Return the prose with ``{claim:09-variance}`` replaced by the sentence that the lesson prints.
+
+    An id that no stored lesson prints stays as it is, and the checks report it.
+    """
+    return SENTENCE.sub(lambda found: claims[found["id"]].sentence if found["id"] in claims else found[0], markdown)
+
+
+def words(markdown):
+    """Return the words of prose as the reader sees it; a formula is one word."""
+    return MATH.sub(" formula ", without_markup(markdown)).split()
 
 
 def without_markup(markdown):
@@ -108,13 +142,25 @@ def without_markup(markdown):
     return BOUND.sub(lambda found: found["text"], markdown)
 
 
-def _figure_text(metadata):
-    return {k: without_markup(str(v)) if k in ("alt", "caption") else v for k, v in metadata.items()}
+def _code_metadata(cell):
+    """Return the metadata of a code cell: alt text and caption as the reader sees them; folded where it is to be."""
+    metadata = {k: without_markup(str(v)) if k in ("alt", "caption") else v for k, v in cell.metadata.items()}
+    return metadata | ({"jupyter": {"source_hidden": True}} if is_folded(cell) else {})
+
+
+def tags(cell):
+    """Return the tags of a cell."""
+    return set(cell.metadata.get("tags", []))
+
+
+def is_folded(cell):
+    """Say whether JupyterLab hides the source of a cell: results, and figures whose code teaches nothing."""
+    return bool(tags(cell) & FOLDED)
 
 
 def is_explorer(cell):
     """Say whether a cell shows an explorer: its picture is not counted among the figures."""
-    return "explorer" in cell.metadata.get("tags", [])
+    return "explorer" in tags(cell)
 
 
 def _caption_cell(name, metadata):
@@ -135,16 +181,29 @@ def _number_cells(cells):
         cell["id"] = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
 
 
+def without_magics(code):
+    """Return the code of a cell with lines for IPython alone (%config …), which are not indented, left out."""
+    return "\n".join("" if line.startswith(("%", "!")) else line for line in code.splitlines())
+
+
 # Numbers --------------------------------------------------------------------------------------------------------------
 
 
 def bound_numbers(prose):
     """Return the numbers of the prose that carry markup; markup without a number has the text as it stands."""
     return [
-        BoundNumber(text, found["kind"] or "code", found["id"])
+        BoundNumber(text, _kind(found), found["claim"] or found["source"])
         for found in BOUND.finditer(prose)
         for text in NUMBER.findall(found["text"]) or [found["text"]]
     ]
+
+
+def _kind(found):
+    if found["source"]:
+        return "source"
+    if found["claim"]:
+        return "bound" if found["bound"] else "claim"
+    return "code"
 
 
 def unbound_numbers(prose):
@@ -157,7 +216,7 @@ def unbound_numbers(prose):
     formulas = [found for formula in MATH.finditer(text) for found in _decimals(formula)]
     text = _blank(text, MATH, *FREE[4:])
     malformed = [(found.start(), found.group()) for found in MALFORMED.finditer(text)]
-    plain = [(found.start(), found.group()) for found in NUMBER.finditer(_blank(text, MALFORMED))]
+    plain = [(found.start(), found.group()) for found in NUMBER.finditer(_blank(text, MALFORMED, SENTENCE))]
     return dict(sorted(formulas + malformed + plain))
 
 
@@ -191,11 +250,25 @@ def quantities(text):
     return {quantity(number) for number in NUMBER.findall(text)} - {None}
 
 
+def rounds_to(measured, typed):
+    """Say whether a quantity, rounded to the digits that are typed, is the one typed: 0.9827 is 98.3 %.
+
+    Signs are dropped, since prose says "lower by" where a sentence has a minus sign. Rounding must not mislead: 0.3 is
+    not 0, 1.4 is not 1, and 99.6 % is not 100 %.
+    """
+    (value, percent), (target, is_percent) = measured, typed
+    if percent and not is_percent:
+        return False
+    value = abs(value) * (100 if is_percent and not percent else 1)
+    error = abs(value - abs(target))
+    most = 0 if is_percent and target == 100 else value / 4
+    return error <= min(most, Decimal("0.5").scaleb(target.as_tuple().exponent))
+
+
 def quantities_of_code(code):
     """Return the numeric literals of a code cell, each also as the percentage it may stand for."""
-    lines = ["pass" if line.lstrip().startswith(("%", "!")) else line for line in code.splitlines()]
     try:
-        nodes = ast.walk(ast.parse("\n".join(lines)))
+        nodes = ast.walk(ast.parse(without_magics(code)))
     except SyntaxError:
         return set()
     literals = [n.value for n in nodes if isinstance(n, ast.Constant) and type(n.value) in (int, float)]

@@ -1,8 +1,8 @@
 """Eighteen rotated-moons tasks from pooled to separate, with a group spread set by hand (explorer of lesson 07).
 
-    python benchmarks/shrinkage_moons.py      # writes notebooks/records/shrinkage_moons.npz, about 10 processor minutes
+    python studies/shrinkage_moons.py      # writes notebooks/records/shrinkage_moons.npz, about 10 processor minutes
 
-Tasks, best rule and scores are the lesson's: its cells are executed here, with its seed. The network is the lesson's,
+Tasks, best rule and scores are the lesson's: its functions are taken here, with its seed. The network is the lesson's,
 too. One thing differs: every weight is w = m + s ε with m ~ Normal(0, v² − s²) and ε ~ Normal(0, 1), and one s for all
 weights. So the prior of a single weight is Normal(0, v²) whatever s is: s = 0 is the lesson's pooled network, s = v its
 separate networks. There are so many rungs that the sampler is the course's HMC (lesson 02) on log density and gradient
@@ -18,12 +18,13 @@ four chains' mean accuracies; `best_accuracy` (task,) and `best_tip` () of the b
 import argparse
 from pathlib import Path
 
+import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import numpy as np
-from hierarchical_moons import lesson
 from scipy import special
 
-from bnn_course import samplers
+from bnn_course import inference, samplers
 from bnn_course.datasets import build_datasets
+from studies.hierarchical_moons import from_lesson
 
 RECORD = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "shrinkage_moons.npz"
 WIDTHS, SHARES = (1.0, 2.0), (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0)
@@ -89,7 +90,7 @@ def check(names, x, y):
         for (name, shape), a, b in zip(names["LAYERS"].items(), ends[:-1], ends[1:], strict=True)
     }
     prior = -(w**2).sum() / 2 - w.size * np.log(2 * np.pi) / 2
-    assert abs(names["inference"].log_density(model)(point) - prior - log_likelihood(w, x, y)[0]) < 1e-6
+    assert abs(inference.log_density(model)(point) - prior - log_likelihood(w, x, y)[0]) < 1e-6
 
 
 def probabilities(x, y, width, share, places, seed):
@@ -105,7 +106,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=RECORD)
     path = parser.parse_args().output
-    names = lesson()
+    names = from_lesson()
     angles, x, y, new_x, new_y = names["draw_tasks"](18, np.random.default_rng(names["SEED"]))
     check(names, x, y)
     turn = np.stack([[np.cos(angles), np.sin(angles)], [-np.sin(angles), np.cos(angles)]])

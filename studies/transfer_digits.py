@@ -1,6 +1,6 @@
 """The two records of lesson 10: representation against prediction, and transfer from digits 0–4 to 5–9 (row S20).
 
-    python benchmarks/transfer_digits.py           # writes two tables to notebooks/records/, about 10 minutes
+    python studies/transfer_digits.py           # writes two tables to notebooks/records/, about 10 minutes
 
 Everything that is measured is written in the lesson; this script runs the lesson's own functions with many seeds. Rows
 that are there already are kept, so that a stopped run continues where it was.
@@ -11,38 +11,28 @@ class; competitor; accuracy and NLL (nats) on all test pictures of the digits 5�
 """
 
 import argparse
-import contextlib
 import csv
-import io
-import os
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "notebooks" / "records"
+import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
+import numpy as np
+import pytensor
+
+from bnn_course.representations import align, rearrange
+from tools.lessons import lesson
+
+pytensor.config.floatX = "float32"  # as in the lesson
+
+RECORDS = Path(__file__).resolve().parents[1] / "notebooks" / "records"
 LABELS = [1, 5, 10, 50, 100]
 COMPETITORS = 9
-# Texts that stand in the lesson's cells of imports, data and definitions.
-CELLS = ["import bnn_course", "mnist = data", "def network", "def fit_classifier", "def draw_weights", "source_batch ="]
-CELLS += ["def nearest_border", "def rank_correlations", "def fit_source", "def informed_prior", "def competitors"]
-CELLS += ["def target_model"]
 
 
-def lesson(seed):
-    """The lesson's names: its definitions are executed, what it fits and draws is cut off."""
-    sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]
-    os.chdir(ROOT / "notebooks")
-    from lesson_text import code_of
-
-    (source,) = Path("source").glob("10_*.md")
-    cells = code_of(source)
-    names = {"SEED": seed}
-    for text in CELLS:
-        (code,) = [cell for cell in cells if text in cell]
-        for own in ("seeds = ", "ends = ", "source, point = ", "away, direction = "):
-            code = code.partition(f"\n{own}")[0]
-        exec(code, names)
-    return names
+def from_lesson():
+    """What the lesson defines: the model of the source and its fit, the correlations, and the competitors."""
+    source = ["source_model", "fit_classifier", "fit_source", "PLAIN", "WIDTH", "some_images"]
+    correlations = ["draw_weights", "forward", "rank_correlations"]
+    return lesson("10").define(*source, *correlations, "target_model", "competitors", "compete")
 
 
 def table(path, columns):
@@ -64,10 +54,6 @@ def table(path, columns):
 
 def representations_of(seed, names):
     """One row: five fits, twenty draws of each, their correlations."""
-    import numpy as np
-
-    from bnn_course.representations import align, rearrange
-
     seeds = [10 * seed + k for k in range(5)]
     fits = [names["fit_classifier"](names["source_model"], 2_400, s, 5) for s in seeds]
     drawn = [names["draw_weights"](fit, names["PLAIN"], 20, seed) for fit in fits]
@@ -86,10 +72,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=8, help="of transfer; representations take ten")
     options = parser.parse_args()
-    with contextlib.redirect_stderr(io.StringIO()):
-        names = lesson(2017)
-    import numpy as np
-
+    names = from_lesson()
     columns = ["one fit", "shuffled", "five fits", "unaligned", "nearness", "ratio"]
     rows, append = table(RECORDS / "representations_digits.csv", ["seed", *columns])
     done = {int(row["seed"]) for row in rows}

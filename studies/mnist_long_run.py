@@ -1,25 +1,24 @@
 """Run ADVI on MNIST until the ELBO stands still, and record what happens on the way (lesson 09 reads the record).
 
-    python benchmarks/mnist_long_run.py            # writes notebooks/records/mnist_long_run.csv, about 10 minutes
+    python studies/mnist_long_run.py            # writes notebooks/records/mnist_long_run.csv, about 15 minutes
 
-Columns: seed; epoch (passes through the 55 000 training pictures); negative ELBO and its part KL(q‖p), both in nats per
-picture; the share of weights that are back at the prior; accuracy and NLL of the posterior predictive (30 draws) on the
-validation and on the test pictures.
+Columns: seed; epoch (passes through the 55 000 training images); negative ELBO and its part KL(q‖p), both in nats per
+image; the share of weights that are back at the prior; accuracy and NLL of the posterior predictive (30 draws) on the
+validation and on the test images.
 """
 
 import argparse
 import csv
 from pathlib import Path
 
+import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import numpy as np
 import pymc as pm
 import pytensor
 
-import bnn_course  # noqa: F401  (sets PyTensor up before it is imported)
+from bnn_course import data, inference, models, uncertainty
 
 pytensor.config.floatX = "float32"
-
-from bnn_course import data, inference, models, uncertainty  # noqa: E402
 
 RECORD = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "mnist_long_run.csv"
 COLUMNS = "seed epoch negative_elbo kl at_prior validation_accuracy validation_nll test_accuracy test_nll".split()
@@ -62,8 +61,8 @@ def run_seed(seed, epochs, write):
         row["at_prior"] = share_at_prior(approximation)
         row["negative_elbo"] = approximation.loss[-per_epoch:].mean() / N_TRAIN
         posterior = approximation.sample(DRAWS, random_seed=seed)
-        for name, (pictures, labels) in held_out.items():
-            draws = inference.predict(model, posterior, "probability", given={train[0]: pictures})
+        for name, (images_of, labels) in held_out.items():
+            draws = inference.predict(model, posterior, "probability", given={train[0]: images_of})
             probability = uncertainty.mean_probability(draws)
             row[f"{name}_accuracy"] = uncertainty.accuracy(probability, labels)
             row[f"{name}_nll"] = uncertainty.nll(probability, labels)

@@ -1,8 +1,8 @@
 """Remove weights of a Bayesian network for MNIST and see what it costs (lesson 08 draws the record).
 
-    python benchmarks/pruning_mnist.py     # writes notebooks/records/pruning_mnist*.csv, about 30 minutes on one core
+    python studies/pruning_mnist.py     # writes notebooks/records/pruning_mnist*.csv, about 30 minutes on one core
 
-The network, its fit and the pruning rules are the lesson's own cells. An interrupted run continues where it stopped.
+The network, its fit and the pruning rules are those of the lesson. An interrupted run continues where it stopped.
 
 pruning_mnist.csv: prior; its standard deviation; passes through the training pictures; seed; negative ELBO (nats per
 picture, last pass); rule; share of weights removed; accuracy and NLL (nats) on the test pictures, of 10 draws and of
@@ -12,21 +12,19 @@ of |μ|/σ lies in [left, left + 0.1).
 
 import argparse
 import csv
-import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
+import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import numpy as np
 import pymc as pm
+import pytensor
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]
-import lesson_text  # noqa: E402
+from tools.lessons import lesson
 
-LESSON = ROOT / "notebooks" / "source" / "08_sparsity_priors.md"
-NEEDED = ["import bnn_course", "def digit_network", "def fit_digits", "def prune("]
-CURVE = ROOT / "notebooks" / "records" / "pruning_mnist.csv"
+pytensor.config.floatX = "float32"  # as in the lesson
+
+CURVE = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "pruning_mnist.csv"
 HISTOGRAM = CURVE.with_name("pruning_mnist_histogram.csv")
 FIT = ["prior", "prior_sd", "passes", "seed"]
 COLUMNS = [*FIT, "negative_elbo", "rule", "removed", "accuracy", "nll", "mean_accuracy", "mean_nll"]
@@ -43,30 +41,25 @@ FITS += [(prior, 0.1, 20, seed) for seed in range(3) for prior in PRIORS]
 FITS += [(prior, 1.0, 100, 1) for prior in PRIORS]
 
 
-def lesson_cells():
-    """Run the needed cells of the lesson and return their names."""
-    cells = lesson_text.code_of(LESSON)
-    namespace = {}
-    for text in NEEDED:
-        (cell,) = [cell for cell in cells if re.search(rf"^{re.escape(text)}", cell, re.MULTILINE)]
-        exec(compile(cell, LESSON.name, "exec"), namespace)
-    return namespace
+def from_lesson():
+    """What the lesson defines: the network, its fit, its scores and the pruning rules."""
+    return lesson("08").define("digit_network", "fit_digits", "test_scores", "rules", "prune")
 
 
-def measure(lesson, model, prior, prior_sd, passes, seed):
+def measure(names, model, prior, prior_sd, passes, seed):
     """Rows of both records for one fit."""
-    fit = lesson["fit_digits"](model, passes, seed)
+    fit = names["fit_digits"](model, passes, seed)
     row = {"prior": prior, "prior_sd": prior_sd, "passes": passes, "seed": seed}
     elbo = f"{fit.loss[-429:].mean() / 55_000:.4f}"
     curve = []
-    for rule in lesson["rules"]:
+    for rule in names["rules"]:
         for removed in SHARES:
             if removed == 0 and curve:  # the same for every rule
                 curve.append(curve[0] | {"rule": rule})
                 continue
-            pruned = lesson["prune"](fit, rule, removed)
-            scores = lesson["test_scores"](model, pruned)
-            scores += lesson["test_scores"](
+            pruned = names["prune"](fit, rule, removed)
+            scores = names["test_scores"](model, pruned)
+            scores += names["test_scores"](
                 model, replace(pruned, sd={n: np.zeros_like(s) for n, s in fit.sd.items()}), 1
             )
             named = dict(zip(COLUMNS[-4:], [f"{value:.4f}" for value in scores], strict=True))
@@ -94,7 +87,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fits", type=int, default=len(FITS), help="only the first so many fits")
     options = parser.parse_args()
-    lesson, networks = lesson_cells(), {}
+    names, networks = from_lesson(), {}
     curve, histogram = read(CURVE), read(HISTOGRAM)
     done = {tuple(row[column] for column in FIT) for row in curve}
     for fit in FITS[: options.fits]:
@@ -102,8 +95,8 @@ def main():
             continue
         prior, prior_sd, *_ = fit
         if fit[:2] not in networks:
-            networks = {fit[:2]: lesson["digit_network"](PRIORS[prior](prior_sd))} | dict(list(networks.items())[-1:])
-        rows, bars = measure(lesson, networks[fit[:2]], *fit)
+            networks = {fit[:2]: names["digit_network"](PRIORS[prior](prior_sd))} | dict(list(networks.items())[-1:])
+        rows, bars = measure(names, networks[fit[:2]], *fit)
         histogram = [row for row in histogram if tuple(row[c] for c in FIT) != tuple(map(str, fit))] + bars
         curve += rows
         write(HISTOGRAM, histogram)

@@ -1,6 +1,6 @@
 """The inference ladder of lesson 05: one small network, the same data, six ways to fit it, over seeds (rows S7, S18).
 
-    python benchmarks/network_ladder.py            # about 10 processor minutes; repeats only the seeds that are missing
+    python studies/network_ladder.py            # about 10 processor minutes; repeats only the seeds that are missing
 
 Writes notebooks/records/network_ladder.csv and network_ladder.npz (training data, reference draws of every seed), and
 the checksum of the latter. Model (`models.bnn_model`, written out in the lesson): 2 inputs, 5 tanh units, Normal(0, 2²)
@@ -16,22 +16,19 @@ tuning); rhat_functions (largest, of p at 60 points) and rhat_weights (largest).
 
 import argparse
 import csv
-import sys
 import time
 from pathlib import Path
 
-import bnn_course  # noqa: F401  before pymc: sets PyTensor up
-
-import arviz as az  # isort: skip
+import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
+import arviz as az
 import numpy as np
 import pymc as pm
-from scipy import optimize, special
 
-from bnn_course import data, inference, models, uncertainty
+from bnn_course import inference, models, uncertainty
 from bnn_course.datasets import build_datasets
+from tools.lessons import lesson
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
-RECORD = NOTEBOOKS / "records" / "network_ladder.csv"
+RECORD = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "network_ladder.csv"
 COLUMNS = (
     "seed n method budget part tv agreement sd aleatoric epistemic accuracy nll brier ece cpu_seconds rhat_functions "
     "rhat_weights"
@@ -43,16 +40,9 @@ SIZES = (25, 100, 400)
 KEPT = 500  # reference draws that are shipped
 
 
-def lesson_function(name):
-    """The functions of a cell of lesson 05, by the name of one of them: there is no second copy."""
-    sys.path.insert(0, str(NOTEBOOKS))
-    from lesson_text import code_of
-
-    (source,) = (NOTEBOOKS / "source").glob("05_*.md")
-    (cell,) = [cell for cell in code_of(source) if f"def {name}(" in cell]
-    namespace = {"np": np, "data": data, "optimize": optimize, "special": special}
-    exec(cell, namespace)
-    return namespace
+def from_lesson():
+    """What the lesson defines: the data, the network in NumPy, and its fit by least squares."""
+    return lesson("05").define("moons", "network", "least_squares")
 
 
 class Judge:
@@ -114,12 +104,12 @@ def rhats(idata, p):
     return tuple(f"{max(float(r[name].values.max()) for name in r.data_vars):.4f}" for r in found)
 
 
-def measure(seed, networks, lesson):
+def measure(seed, networks, names):
     """All rows of one seed, its training data and its reference draws."""
     rng = np.random.default_rng([2017, seed])
-    x, y = lesson["moons"](max(SIZES), "seen", rng)
+    x, y = names["moons"](max(SIZES), "seen", rng)
     x = x.astype(np.float32).astype(float)  # as shipped
-    judge = Judge(seed, lesson["moons"], rng)
+    judge = Judge(seed, names["moons"], rng)
     for n, model in networks.items():
         model.set_data("X", x[:n], coords={"row": np.arange(n)})
         model.set_data("y", y[:n].astype(int))
@@ -155,7 +145,7 @@ def measure(seed, networks, lesson):
         mean_field(judge, networks[n], seed, budgets=(16_000,), n=n)
     for n in SIZES:
         best_point(judge, networks[n], seed, n)
-        plain(judge, lesson, x[:n], y[:n], seed)
+        plain(judge, names, x[:n], y[:n], seed)
     thinned = np.concatenate([long.posterior[name].values.reshape(4000, -1) for name in WEIGHTS], axis=1)
     return judge.rows, x[:100].astype(np.float32), y[:100], thinned[:: 4000 // KEPT].astype(np.float32)
 
@@ -193,13 +183,13 @@ def best_point(judge, model, seed, n):
     judge.add(p, method="MAP", budget=4000, seconds=seconds, n=n)
 
 
-def plain(judge, lesson, x, y, seed):
+def plain(judge, names, x, y, seed):
     """Least squares without a prior, the best of four starts by its sum of squares."""
     began = time.process_time()
-    fits = [lesson["least_squares"](x, y, np.random.default_rng([seed, k]).normal(0, 1, 21)) for k in range(4)]
+    fits = [names["least_squares"](x, y, np.random.default_rng([seed, k]).normal(0, 1, 21)) for k in range(4)]
     seconds = (time.process_time() - began) / len(fits)
-    best = min(fits, key=lambda w: np.square(lesson["network"](w, x) - y).sum())
-    p = lesson["network"](best, judge.x)[None]
+    best = min(fits, key=lambda w: np.square(names["network"](w, x) - y).sum())
+    p = names["network"](best, judge.x)[None]
     judge.add(p, method="least squares", budget=200, seconds=seconds, n=len(x))
 
 
@@ -212,12 +202,12 @@ def main():
     path.parent.mkdir(exist_ok=True)
     rows = list(csv.DictReader(path.open(encoding="utf-8"))) if path.exists() else []
     arrays = dict(np.load(draws_path)) if draws_path.exists() else {}
-    lesson = lesson_function("moons") | lesson_function("least_squares")
+    names = from_lesson()
     networks = {n: network(np.zeros((n, 2)), np.arange(n) % 2) for n in SIZES}  # compiled once
     for seed in range(options.seeds):
         if f"weights{seed}" in arrays and any(row["seed"] == str(seed) for row in rows):
             continue
-        new, *more = measure(seed, networks, lesson)
+        new, *more = measure(seed, networks, names)
         arrays |= {f"{name}{seed}": array for name, array in zip(("x", "y", "weights"), more, strict=True)}
         rows = [row for row in rows if row["seed"] != str(seed)] + new
         with path.open("w", newline="", encoding="utf-8") as file:

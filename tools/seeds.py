@@ -1,9 +1,7 @@
-"""Run the claims of a lesson again with fresh seeds, and report how many hold.
+"""The claims of a lesson again, with fresh seeds: how often each holds, and how far its value ranges.
 
-    python benchmarks/claims_over_seeds.py 09 --seeds 20
-
-Each lesson has one line ``SEED = …`` from which all its randomness follows. Every run is a process of its own. For
-each claim the table shows the share of runs in which it held, and the range of the value: bounds are set from it.
+Each lesson has one line ``SEED = …`` from which all its randomness follows. Every run is a process of its own. Bounds
+are set from the ranges.
 """
 
 import argparse
@@ -14,29 +12,29 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+from bnn_course.uncertainty import MeanInterval
+from tools import NOTEBOOKS
+from tools.lessons import lesson
+from tools.text import without_magics
+
 SEED_LINE = re.compile(r"^SEED = \d+$", re.MULTILINE)
 
 
-def run_once(source, seed):
+def run_once(number, seed):
     """Run all code cells of a lesson with `seed`; return ``{claim id: [held, smallest value, largest value]}``."""
-    sys.path[:0] = [str(NOTEBOOKS.parent), str(NOTEBOOKS)]
     os.chdir(NOTEBOOKS)
     import matplotlib
 
     matplotlib.use("Agg")
-    import lesson_text
     import matplotlib.pyplot as plt
     import numpy as np
 
     from bnn_course import claims
 
-    notebook = lesson_text.notebook_of(source.read_text(encoding="utf-8"))
-    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    if sum(len(SEED_LINE.findall(cell)) for cell in cells) != 1:
-        raise SystemExit(f"{source.name} must have exactly one line SEED = <number>: derive all randomness from it")
+    source = lesson(number)
+    if sum(len(SEED_LINE.findall(cell)) for cell in source.cells.values()) != 1:
+        raise SystemExit(f"{source.path.name} must have exactly one line SEED = <number>: all randomness comes from it")
     results, original = {}, claims.claim
 
     def recording(id, sentence, value, **bounds):
@@ -45,34 +43,36 @@ def run_once(source, seed):
             original(id, sentence, value, **bounds)
         except claims.ClaimError:
             held = False
-        values = np.asarray(value, dtype=float)
         if id.endswith("-false"):  # shown failing on purpose
             return
+        whole = isinstance(value, MeanInterval)
+        values = np.asarray([value.mean - value.half, value.mean + value.half] if whole else value, dtype=float)
         results[id] = [held, float(values.min()), float(values.max())]
 
     claims.claim = recording
-    namespace = {}
+    variables = {}
     with contextlib.redirect_stdout(io.StringIO()):
-        for cell in cells:
-            exec(compile(SEED_LINE.sub(f"SEED = {seed}", cell), source.name, "exec"), namespace)
+        for name, cell in source.cells.items():
+            code = SEED_LINE.sub(f"SEED = {seed}", without_magics(cell))
+            exec(compile(code, f"{source.path.name}, cell {name}", "exec"), variables)
             plt.close("all")
     return results
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None):
+    """Run the claims of a lesson with several seeds; print a table."""
+    parser = argparse.ArgumentParser(prog="python -m tools seeds", description=__doc__.splitlines()[0])
     parser.add_argument("lesson", help="two digits")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=1, help="first seed")
     parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    (source,) = (NOTEBOOKS / "source").glob(f"{options.lesson}_*.md")
+    options = parser.parse_args(arguments)
     if options.once:
-        print(json.dumps(run_once(source, options.first)))
-        return
+        print(json.dumps(run_once(options.lesson, options.first)))
+        return 0
     runs = []
     for seed in range(options.first, options.first + options.seeds):
-        command = [sys.executable, __file__, options.lesson, "--once", "--first", str(seed)]
+        command = [sys.executable, "-m", "tools", "seeds", options.lesson, "--once", "--first", str(seed)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"seed {seed} stopped:\n{done.stderr[-2000:]}")
@@ -87,6 +87,4 @@ def main():
     total = [held for run in runs for held, *_ in run.values()]
     print(f"all claims: {sum(total)}/{len(total)} held ({sum(total) / len(total):.1%})")
 
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -1,8 +1,8 @@
 """Separate, pooled and hierarchical networks on rotated moons, and what a new task gains, over seeds (lesson 07).
 
-    python benchmarks/hierarchical_moons.py        # writes notebooks/records/hierarchical_moons.csv, about 20 minutes
+    python studies/hierarchical_moons.py        # writes notebooks/records/hierarchical_moons.csv, about 20 minutes
 
-Data, models, sampler settings and scores are the lesson's: its cells are executed here. Each seed draws tasks and
+Data, models, sampler settings and scores are the lesson's: its functions are taken here. Each seed draws tasks and
 points anew. Rows that the record already holds are kept, so that an interrupted run can be continued.
 
 Columns: seed; method; labels a task; accuracy and NLL in nats on 500 held-out points a task, means over the tasks; the
@@ -17,39 +17,24 @@ import csv
 import time
 from pathlib import Path
 
+import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import numpy as np
 from scipy import stats
+from sklearn.linear_model import LogisticRegression
 
-ROOT = Path(__file__).resolve().parents[1]
-LESSON = ROOT / "notebooks" / "source" / "07_hierarchical_networks.md"
-RECORD = ROOT / "notebooks" / "records" / "hierarchical_moons.csv"
+from bnn_course import inference
+from tools.lessons import lesson
+
+RECORD = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "hierarchical_moons.csv"
 COLUMNS = "seed method labels accuracy nll nll_error divergent seconds first middle last others".split()
-NEEDED = [
-    "SEED = 2017",
-    "def draw_tasks",
-    "def best_probability",
-    "def separate_model",
-    "def same_for_all",
-    "def hierarchical_model",
-    "def draw_posterior",
-    "def group_prior",
-]
 NEW_TASKS, LABELS = 6, (5, 10, 25, 50)
 
 
-def lesson():
-    """Namespace of the lesson's cells that define data, models and scores."""
-    import sys
-
-    sys.path.insert(0, str(ROOT / "notebooks"))
-    from lesson_text import code_of
-
-    cells = code_of(LESSON)
-    namespace = {"cells": cells}
-    for text in NEEDED:
-        (cell,) = [cell for cell in cells if text in cell]
-        exec(compile(cell, LESSON.name, "exec"), namespace)
-    return namespace
+def from_lesson():
+    """What the lesson defines: data, models, sampling and scores."""
+    data_and_scores = ["SEED", "draw_tasks", "best_probability", "scores"]
+    networks = ["LAYERS", "same_for_all", "separate_model", "hierarchical_model"]
+    return lesson("07").define(*data_and_scores, *networks, "draw_posterior", "predict", "group_prior")
 
 
 class Seed:
@@ -87,9 +72,8 @@ class Seed:
 
     def family_of(self, posterior):
         """What the lesson reads off the group: median spreads on and off the path through the unit that matters."""
-        names = self.names | {"posteriors": {"hierarchical": posterior}}
-        exec(next(cell for cell in names["cells"] if "unit = np.abs" in cell), names)
-        spread, on_path = names["spread"], names["on_path"]
+        group = lesson("07").define("spread", "on_path", given={"posteriors": {"hierarchical": posterior}})
+        spread, on_path = group["spread"], group["on_path"]
         parts = {"first": ["w1"], "middle": ["b1", "w2", "b2", "b3"], "last": ["w3"]}
         found = {k: np.median(np.concatenate([spread[n][on_path[n]] for n in part])) for k, part in parts.items()}
         found["others"] = np.median(np.concatenate([s[~on_path[n]] for n, s in spread.items()]))
@@ -107,12 +91,12 @@ class Seed:
         model = self.names["hierarchical_model"](self.x, self.y)
         start = {rv.name: np.random.default_rng(self.seed).normal(0, 0.5, rv.type.shape) for rv in model.free_RVs}
         start = {name: value for name, value in start.items() if not name.startswith("spread")}
-        fit = self.names["inference"].advi(model, steps=15_000, learning_rate=0.02, random_seed=self.seed, start=start)
+        fit = inference.advi(model, steps=15_000, learning_rate=0.02, random_seed=self.seed, start=start)
         posterior = fit.sample(200, random_seed=self.seed)
         return self.names["predict"](model, posterior, self.new_x), 0
 
     def line(self):
-        pairs = [self.names["LogisticRegression"]().fit(x, y) for x, y in zip(self.x, self.y, strict=True)]
+        pairs = [LogisticRegression().fit(x, y) for x, y in zip(self.x, self.y, strict=True)]
         return np.stack([p.predict_proba(x)[:, 1] for p, x in zip(pairs, self.new_x, strict=True)])[None], 0
 
     def best(self):
@@ -167,7 +151,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--output", type=Path, default=RECORD)
     options = parser.parse_args()
-    names = lesson()
+    names = from_lesson()
     options.output.parent.mkdir(exist_ok=True)
     rows = []
     if options.output.exists():

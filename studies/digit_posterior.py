@@ -1,6 +1,6 @@
 """Fit lesson 09's network as the lesson does, and store the posterior for the explorers that ask it about digits.
 
-    python benchmarks/digit_posterior.py     # writes bnn_course/datasets/digit_posterior.npz, about a minute
+    python studies/digit_posterior.py     # writes bnn_course/datasets/digit_posterior.npz, about a minute
 
 Means and standard deviations are stored in half precision. Nothing is written unless the stored posterior gives the
 same accuracy and uncertainty on the 10 000 test pictures as the fit itself, with the same noise: accuracy to 0.05
@@ -8,17 +8,16 @@ percentage points, total entropy and mutual information of every picture to 0.00
 changes of 0.0007 and 0.0004 nats at most.)
 """
 
+import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import numpy as np
 import pymc as pm
 import pytensor
 
-import bnn_course  # noqa: F401  (sets PyTensor up before it is imported)
+from bnn_course import data, inference, models, uncertainty
+from bnn_course.datasets import build_datasets
+from bnn_course.explorers import digits
 
 pytensor.config.floatX = "float32"
-
-from bnn_course import data, inference, models, uncertainty  # noqa: E402
-from bnn_course.datasets import build_datasets  # noqa: E402
-from bnn_course.explorers import digits  # noqa: E402
 
 SEED = 2017
 N_TRAIN, BATCH = 55_000, 128

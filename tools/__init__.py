@@ -1,0 +1,21 @@
+"""What builds and checks the course: one package, one command line (``python -m tools help``).
+
+==================  ===================================================================================
+`tools.text`        the text of a lesson (MyST) → the cells of its notebook; the numbers in its prose
+`tools.lessons`     the one runner of lesson code: ``lesson("08")["judge"]``, ``lesson("08").run(…)``
+`tools.checks`      what every lesson must satisfy, seen without running it
+`tools.form`        what a lesson in the form of today must satisfy besides: budgets, names, results
+`tools.build`       runs lessons and writes notebooks, figures, `lessons.json` and `CLAIMS.md`
+`tools.seeds`       the claims of a lesson again, with fresh seeds
+`tools.decks`       the text of a deck → Marp's Markdown, filled from the built lessons
+`tools.slides`      runs Marp and writes the decks
+`tools.readme`      the generated parts of `README.md`
+`tools.turning`     the animation in `README.md`
+==================  ===================================================================================
+"""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+SLIDES = ROOT / "slides"
