@@ -109,13 +109,14 @@ class Lesson:
         """Return the code of the cells that are changed."""
         changed = {}
         for name, change in replace.items():
+            cell = self[name]
             if isinstance(change, str):
-                changed[name] = change if self[name] is not None else ""
+                changed[name] = change
                 continue
             old, new = change
-            if self[name].count(old) != 1:
-                raise LessonError(f"{old!r} must stand once in cell {name!r}, got {self[name].count(old)} times")
-            changed[name] = self[name].replace(old, new)
+            if cell.count(old) != 1:
+                raise LessonError(f"{old!r} must stand once in cell {name!r}, got {cell.count(old)} times")
+            changed[name] = cell.replace(old, new)
         return changed
 
     def _statements(self, replace: Mapping[str, object] | None) -> list[Statement]:
