@@ -273,9 +273,9 @@ def test(*arguments):
 
 
 def check(*arguments):
-    """Set up, then check style and stored notebooks, without running them (seconds)."""
+    """Set up, then check style, types and stored notebooks, without running them (seconds)."""
     setup()
-    style = run("-m", "ruff", "check", ".")
+    style = run("-m", "ruff", "check", ".") or run("-m", "mypy")
     files = ["tests/test_{}.py".format(name) for name in ("notebooks", "environment", "readme")]
     return run("-m", "pytest", "-q", *(files + list(arguments))) or style
 

@@ -28,10 +28,10 @@ WATCH = """picture => {
 
 
 def explorer_cells():
-    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")) + sorted(NOTEBOOKS.glob("appendix/[A-Z]_*.ipynb")):
         for cell in nbformat.read(path, as_version=4).cells:
             if text.is_explorer(cell):
-                yield path.stem[:2], cell
+                yield text.number_of(path.stem), cell
 
 
 def move(page, row, turn):

@@ -16,6 +16,7 @@ import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is i
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+import optax
 import pymc as pm
 import pytensor
 
@@ -48,7 +49,7 @@ def network(images, labels, hidden, batch, weight_sd=1.0):
 def step_time(images, labels, hidden, batch):
     """Median seconds of a step over five turns, and the number of weights."""
     model, start = network(images, labels, hidden, batch)
-    fit = {"model": model, "learning_rate": 1e-3, "random_seed": 0, "schedule": "constant"}
+    fit = {"model": model, "optimizer": optax.adam(1e-3), "random_seed": 0}
     found = inference.advi(**fit, steps=2, start=start)
     weights = sum(mean.size for mean in found.mean.values())
     turn = int(np.clip(2e8 / weights, 20, 500))  # many, so that what a call costs besides its steps is small

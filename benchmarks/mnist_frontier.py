@@ -28,7 +28,7 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 
-from bnn_course import data, inference, models, plots, uncertainty
+from bnn_course import _loop, data, inference, models, plots, uncertainty
 
 pytensor.config.floatX = "float32"
 matplotlib.use("Agg")
@@ -129,57 +129,55 @@ def network(case):
     return model, train
 
 
-def local_objective(parameters, images, labels, total, key):
-    """One-draw estimate of the negative ELBO with noise on the activations; prior Normal(0, 1).
+def network_of_activations(layers, images, key):
+    """Logits of a network whose noise is on the activations, and the KL divergence of its weights from Normal(0, 1).
 
-    `parameters` holds for each layer the means and log standard deviations of weights and biases. Given its input, a
+    `layers` holds for each layer the means and log standard deviations of weights and biases. Given its input, a
     unit's linear response is Normal: mean ``h @ mean``, variance ``h² @ sd²``. So one draw of it for each picture
     replaces the draw of all weights, and the KL divergence is exact.
     """
     hidden, divergence = images, 0.0
-    for depth, (w, log_sw, b, log_sb) in enumerate(parameters):
+    for depth, (w, log_sw, b, log_sb) in enumerate(layers):
         sd = jnp.sqrt(hidden**2 @ jnp.exp(2 * log_sw) + jnp.exp(2 * log_sb))
         linear = hidden @ w + b + sd * jax.random.normal(jax.random.fold_in(key, depth), sd.shape, sd.dtype)
         hidden = jnp.maximum(linear, 0)
         for mean, log_sd in ((w, log_sw), (b, log_sb)):
             divergence += jnp.sum((mean**2 + jnp.exp(2 * log_sd) - 1) / 2 - log_sd)
-    log_likelihood = jnp.take_along_axis(jax.nn.log_softmax(linear), labels[:, None], axis=1).sum()
-    return divergence - log_likelihood * total / len(labels), linear
+    return linear, divergence
+
+
+def layers_of(mean, log_sd):
+    """(w, log sd of w, b, log sd of b) of each layer, from means and log standard deviations (w1, b1, w2, b2, …)."""
+    return list(zip(mean[::2], log_sd[::2], mean[1::2], log_sd[1::2], strict=True))
+
+
+def local_objective(mean, log_sd, batch, constants, stream):
+    """One-draw estimate of the negative ELBO, for the loop of `bnn_course`; the constant is the number of pictures."""
+    (images, labels), (total,) = batch, constants
+    layers, key = layers_of(mean, log_sd), jax.random.fold_in(jax.random.key(0), stream)
+    linear, divergence = network_of_activations(layers, images.astype(mean[0].dtype) / 255, key)
+    log_likelihood = jnp.take_along_axis(jax.nn.log_softmax(linear), labels[:, None].astype(jnp.int32), axis=1).sum()
+    return divergence - log_likelihood * total / len(labels)
 
 
 def local_fit(case, number, mnist):
     """Losses of all steps, and the test pictures' probabilities: the fit of `inference.advi` with the other noise."""
-    n, per_pass = len(mnist.train_labels), len(mnist.train_labels) // case.batch
-    steps, rng = case.passes * per_pass, np.random.default_rng(number)
-    x, y = jnp.asarray(mnist.train_images.reshape(n, -1)), jnp.asarray(mnist.train_labels.astype(np.int32))
-    layers = list(pairwise([784, case.width, case.width, 10]))
-    starts = [(rng.normal(0, a**-0.5, (a, b)), np.zeros(b)) for a, b in layers]
-    log_sd = np.log(case.start_sd)
-    start = [(w, np.full(w.shape, log_sd), b, np.full(b.shape, log_sd)) for w, b in starts]
-    start = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), start)
-
-    def step(state, now):
-        (parameters, m, v), (t, rows) = state, now
-        key = jax.random.fold_in(jax.random.key(number), t)
-        value = jax.value_and_grad(local_objective, has_aux=True)
-        (loss, _), g = value(parameters, x[rows].astype(jnp.float32) / 255, y[rows], n, key)
-        m = jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, m, g)
-        v = jax.tree.map(lambda a, b: 0.999 * a + 0.001 * b * b, v, g)
-        rate = 0.5 * case.learning_rate * (1 + jnp.cos(jnp.pi * t / steps))
-        rate *= jnp.sqrt(1 - 0.999 ** (t + 1.0)) / (1 - 0.9 ** (t + 1.0))
-        parameters = jax.tree.map(lambda p, a, b: p - rate * a / (jnp.sqrt(b) + 1e-8), parameters, m, v)
-        return (parameters, m, v), loss
-
-    one_pass = jax.jit(lambda state, t, rows: jax.lax.scan(step, state, (t, rows)))
-    zero = jax.tree.map(jnp.zeros_like, start)
-    state, losses = (start, zero, zero), []
-    for epoch in range(case.passes):
-        rows = np.random.default_rng([number, epoch]).permutation(n)[: per_pass * case.batch].reshape(per_pass, -1)
-        state, loss = one_pass(state, jnp.arange(per_pass) + epoch * per_pass, jnp.asarray(rows))
-        losses.append(np.asarray(loss))
-    test, unused = jnp.asarray(mnist.test_images.reshape(-1, 784), jnp.float32) / 255, jnp.zeros(10_000, jnp.int32)
-    forward = jax.jit(lambda p, key: jax.nn.softmax(local_objective(p, test, unused, n, key)[1]))
-    draws = [np.asarray(forward(state[0], jax.random.key(k))) for k in range(DRAWS)]
+    n, rng = len(mnist.train_labels), np.random.default_rng(number)
+    mean = []
+    for a, b in pairwise([784, case.width, case.width, 10]):
+        mean += [rng.normal(0, a**-0.5, (a, b)).astype(np.float32), np.zeros(b, np.float32)]
+    log_sd = [np.full_like(part, np.log(case.start_sd)) for part in mean]
+    pictures = (mnist.train_images.reshape(n, -1), mnist.train_labels)
+    names = tuple(f"{kind}{depth}" for depth in (1, 2, 3) for kind in "wb")
+    task = _loop.Task(local_objective, names, pictures, case.batch, (np.float32(n),))
+    plan = _loop.Plan(case.passes * (n // case.batch), number, case.learning_rate, None)
+    losses = []
+    for state, loss in _loop.states(task, _loop.begin(plan, mean, log_sd), plan):
+        losses.append(loss)
+        layers = layers_of(state.mean, state.log_sd)
+    test = jnp.asarray(mnist.test_images.reshape(-1, 784), jnp.float32) / 255
+    forward = jax.jit(lambda layers, key: jax.nn.softmax(network_of_activations(layers, test, key)[0]))
+    draws = [np.asarray(forward(layers, jax.random.key(k))) for k in range(DRAWS)]
     return np.concatenate(losses), np.mean(draws, axis=0)
 
 

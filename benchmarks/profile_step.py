@@ -6,7 +6,7 @@ Network, batch and optimiser are those of benchmarks/run.py. XLA fuses a step in
 gains when the part is left out: the noise (a constant in its place), and Adam with the standard deviations (plain
 gradient steps on the means in its place). What is left is the log density with its gradient; fetching the batch is
 timed on its own. "threefry" is the whole step with the noise of `jax.random`, as it was before the counters of
-`inference` took its place. Medians of five turns; variants take turns.
+`bnn_course` took its place. Medians of five turns; variants take turns.
 """
 
 import argparse
@@ -20,7 +20,8 @@ import numpy as np
 import pymc as pm
 import run as step
 
-from bnn_course import _graph, data, inference, models
+from bnn_course import _graph, _loop, data, models
+from bnn_course._problem import Problem
 
 TURN, TURNS = 1.0, 5  # seconds of a turn, roughly, and their number
 
@@ -34,18 +35,18 @@ def constant(offset, shape, stream, dtype):
     return jnp.full(shape, 0.5, dtype) * (1 + stream.astype(dtype) * 0)  # depends on the step, so it is not hoisted
 
 
-NOISE = {"step": inference._normals, "constant": constant, "threefry": threefry}
+NOISE = {"step": _loop.normals, "constant": constant, "threefry": threefry}
 
 
 def whole_step(width, images, labels, normals):
     """`inference.advi` with its noise made by `normals`: a function that runs n more steps."""
-    usual = inference._normals
-    inference._normals = normals
+    usual = _loop.normals
+    _loop.normals = normals
     try:
         run = step.ours(width, images, labels)
         run(8)  # compiles
     finally:
-        inference._normals = usual
+        _loop.normals = usual
     return run
 
 
@@ -57,15 +58,17 @@ def gradient_step(width, images, labels):
     """Gradient steps on the means, without noise."""
     train = pm.Minibatch(images, labels, batch_size=step.BATCH)
     model = models.image_classifier(*train, total_size=step.N, hidden=(width, width))
-    density = _graph.log_density(model)
-    start = _graph.starting_point(model, models.random_start(model, np.random.default_rng(0)))
-    values = tuple(jnp.asarray(start[name]) for name in density.names)
-    arrays, constants = _graph.to_device(density.data), density.constants()
+    problem = Problem(model)
+    start = problem.start(models.random_start(model, np.random.default_rng(0)))
+    values = tuple(jnp.asarray(value) for value in start.values())
+    call, constants = problem.log_density(jacobian=True)
+    arrays, constants = _graph.to_device(problem.batches.arrays), constants()
 
     @jax.jit
     def run(values, arrays, rows):
         def one(values, row):
-            gradient = jax.grad(density.function)(values, tuple(array[row] for array in arrays), constants)
+            batch = tuple(array[row] for array in arrays)
+            gradient = jax.grad(lambda values: call(*values, *batch, *constants)[0])(values)
             return tuple(v + 1e-9 * g for v, g in zip(values, gradient, strict=True)), None
 
         return jax.lax.scan(one, values, rows)

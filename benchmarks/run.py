@@ -21,6 +21,7 @@ import bnn_course  # isort: skip  (sets PyTensor up before it is imported)
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+import optax
 import pymc as pm
 import pytensor
 
@@ -37,11 +38,11 @@ def ours(width, images, labels):
     train = pm.Minibatch(images, labels, batch_size=BATCH)
     model = models.image_classifier(*train, total_size=N, hidden=(width, width))
     start = models.random_start(model, np.random.default_rng(0))
-    state = {"fit": None, "steps": 0}
+    state, optimizer = {"fit": None, "steps": 0}, optax.adam(1e-3)
 
     def run(n):
         state["steps"] += n
-        options = {"learning_rate": 1e-3, "random_seed": 0, "schedule": "constant", "start": start}
+        options = {"optimizer": optimizer, "random_seed": 0, "start": start}
         state["fit"] = inference.advi(model, steps=state["steps"], resume=state["fit"], **options)
 
     return run

@@ -30,6 +30,7 @@ def student(began):
 
     pytensor.config.floatX = "float32"
     import numpy as np
+    import optax
     import pymc as pm
 
     from bnn_course import data, inference, models, uncertainty
@@ -39,7 +40,7 @@ def student(began):
     images, n = mnist.train_images.reshape(-1, 784), len(mnist.train_images)
     train = pm.Minibatch(images, mnist.train_labels, batch_size=128)
     model = models.image_classifier(*train, total_size=n)
-    fit = {"learning_rate": 2e-3, "random_seed": 0, "schedule": "constant"}
+    fit = {"optimizer": optax.adam(2e-3), "random_seed": 0}
     now = inference.advi(model, steps=1, start=models.random_start(model, np.random.default_rng(0)), **fit)
     found["first_step_s"] = time.time() - began
     test, accuracy = mnist.test_images.reshape(-1, 784), 0.0

@@ -23,14 +23,36 @@ yourself in the environment variable ``PYTENSOR_FLAGS`` win. In Jupyter it also 
 import logging
 import os
 import sys
+import tempfile
 import warnings
+from pathlib import Path
 
 __version__ = "0.1.0"
 
 _PYTENSOR = {"mode": "NUMBA", "cxx": ""}
 
 
-def _configure_pytensor():
+def _make_room_for_caches() -> None:
+    """Where the home folder cannot be written to, keep what PyTensor, JAX and others compile in a temporary one."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    if _writable(cache) and _writable(Path.home()):
+        return
+    room = Path(tempfile.mkdtemp(prefix="bnn_course-"))
+    os.environ["XDG_CACHE_HOME"] = str(room)
+    os.environ.setdefault("MPLCONFIGDIR", str(room))
+    if "pytensor" not in sys.modules:
+        _PYTENSOR["base_compiledir"] = str(room / "pytensor")
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _configure_pytensor() -> None:
     """Choose PyTensor's backend before it is imported; worker processes inherit the environment."""
     flags = os.environ.get("PYTENSOR_FLAGS", "")
     chosen = {flag.split("=", 1)[0].strip() for flag in flags.split(",") if flag.strip()}
@@ -41,7 +63,7 @@ def _configure_pytensor():
             setattr(sys.modules["pytensor"].config, key, value)
 
 
-def _sharpen_figures():
+def _sharpen_figures() -> None:
     """Have Jupyter draw figures at twice the resolution and show them at their size, unless the user chose a format."""
     if "ipykernel" not in sys.modules:
         return
@@ -53,6 +75,7 @@ def _sharpen_figures():
         InlineBackend.instance(parent=shell).figure_formats = {"retina"}
 
 
+_make_room_for_caches()
 _configure_pytensor()
 _sharpen_figures()
 # ArviZ 0.23 advertises its successor once a day (a stamp file): without this line, stored outputs depend on the date.
@@ -61,4 +84,4 @@ warnings.filterwarnings("ignore", message=r"\s*ArviZ is undergoing a major refac
 # could act on it, and stored outputs would depend on what was compiled before.
 warnings.filterwarnings("ignore", message=r".*np\.dot\(\) is faster on contiguous arrays")
 # PyMC reports on stderr what it is about to do, unless a handler is there already; this one lets its warnings through.
-logging.getLogger("pymc").addHandler(logging.lastResort)
+logging.getLogger("pymc").addHandler(logging.lastResort or logging.StreamHandler())

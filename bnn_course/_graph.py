@@ -1,16 +1,19 @@
-"""A `pm.Model` as JAX functions: its log density on minibatches, and what follows from posterior draws.
+"""PyTensor graphs as JAX functions, and what was compiled for a model.
 
-The model stays PyMC's: the log density is the graph that `model.logp()` returns. Four things are changed in it, and
-nothing else: the outputs of `pm.Minibatch` become inputs (so that a compiled loop can feed a new batch at each step),
-shared variables and large constants become inputs too (JAX would bake them in), parameter assertions are dropped, and
-row counters get 64 bits.
+The log density stays the graph that `model.logp()` returns. Five things are changed in it, and nothing else: the
+outputs of `pm.Minibatch` become inputs (so that a compiled loop can feed a new batch at each step), shared variables
+and large constants become inputs too (JAX would bake them in), parameter assertions are dropped (`_problem` evaluates
+them), row counters get 64 bits, and whole numbers become floating-point ones as wide as PyTensor would have them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
+import traceback
+import warnings
 import weakref
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,380 +21,233 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pymc as pm
-import pytensor
 from pymc.data import MinibatchOp
-from pymc.initial_point import make_initial_point_expression
-from pymc.variational.minibatch_rv import MinibatchRandomVariable
+from pytensor import config
 from pytensor.compile.mode import get_mode
 from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
 from pytensor.link.jax.dispatch import jax_funcify
-from pytensor.tensor import as_tensor
+from pytensor.scalar.basic import Clip
+from pytensor.scalar.math import Erfcx
+from pytensor.tensor import as_tensor, cast
 from pytensor.tensor.basic import ARange
+from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.random.type import RandomType
+
+Array = Any  # of NumPy or JAX
+ROUNDING = 1e-12  # of squared distances of order one
+LARGE = 1_000  # constants with more elements than this become inputs of the compiled function
+
+
+DAMAGED = "Error reading persistent compilation cache entry for '(.+?)'"
 
 if jax.config.jax_compilation_cache_dir is None:  # what JAX compiles outlives the process, as with PyTensor
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", str(cache / "bnn_course"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
-LARGE = 1_000  # constants with more elements than this become inputs of the compiled function
+
+def _erfcx(op: Any, **_: Any) -> Callable[[Any], Any]:
+    """JAX has none; PyMC's truncated and censored Normals need it."""
+    return lambda x: jnp.exp(x**2 + np.log(2) + jax.scipy.special.log_ndtr(-np.sqrt(2) * x))
 
 
-class LogDensity(NamedTuple):
-    """The log density of a model over its unconstrained values, ready for JAX.
+jax_funcify.register(Erfcx)(_erfcx)
 
-    Attributes
-    ----------
-    function : callable
-        ``function(values, batch, constants) -> scalar``; tuples of arrays in the order of the fields below.
-    names, shapes : tuple
-        Names and shapes of PyMC's value variables (``w``, ``tau_log__``, …).
-    dtype : str
-        Floating-point type of the values.
-    data : tuple of numpy.ndarray
-        The full arrays behind `pm.Minibatch`; empty without minibatches.
-    batch_size : int or None
-    constants : callable
-        ``constants() -> tuple``: current values of shared variables (`pm.Data`) and large constants.
+
+def _clip(op: Any, **_: Any) -> Callable[..., Any]:
+    """Clip, with slope 0 within rounding of the lower bound.
+
+    The squared distances of a Gaussian process are rounding noise around 0 on the diagonal. XLA computes such a value
+    anew, and rounds it anew, for each part of the gradient: some would count as clipped and others not, and what should
+    cancel would not.
     """
 
-    function: Any
-    names: tuple
-    shapes: tuple
-    dtype: str
-    data: tuple
-    batch_size: int | None
-    constants: Any
+    def clip(x: Any, low: Any, high: Any) -> Any:
+        clipped = jnp.clip(x, low, high)
+        return jnp.where(jnp.abs(x - low) < ROUNDING, jax.lax.stop_gradient(clipped), clipped)
+
+    return clip
 
 
-def log_density(model, *, jacobian=True):
-    """Compile-ready log density of `model`; refuses models that cannot be fitted by gradients."""
-    refuse_unfit(model)
-    graph = model.logp(jacobian=jacobian)
-    batch_nodes = _minibatch_nodes([graph])
-    data, batch_inputs, replacements, batch_size = _batch_inputs(batch_nodes)
-    if replacements:
-        (graph,) = clone_replace([graph], replacements)
-    function, constants = _jaxify([*model.value_vars, *batch_inputs], [graph])
-    n_values = len(model.value_vars)
-
-    def density(values, batch, constants):
-        assert len(values) == n_values
-        return function(*values, *batch, *constants)[0]
-
-    start = starting_point(model)
-    return LogDensity(
-        density,
-        tuple(v.name for v in model.value_vars),
-        tuple(start[v.name].shape for v in model.value_vars),
-        model.value_vars[0].dtype,
-        data,
-        batch_size,
-        constants,
-    )
+jax_funcify.register(Clip)(_clip)
 
 
-_COMPILED = weakref.WeakKeyDictionary()  # model -> what was compiled for it
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`jax.jit` that removes a damaged entry of the cache on disk, which JAX would keep, and compiles anew."""
+    compiled = jax.jit(function)
+
+    def call(*arguments: Any) -> Any:
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", message=DAMAGED)
+                return compiled(*arguments)
+        except UserWarning as warning:
+            damaged = re.match(DAMAGED, str(warning))
+            if damaged is None:
+                raise
+            for entry in Path(jax.config.jax_compilation_cache_dir).glob(f"{damaged[1]}-*"):
+                entry.unlink(missing_ok=True)
+            return compiled(*arguments)
+
+    return call
 
 
-def once(model, key, make):
-    """Return ``make()``, made once per model and `key`, and again only if variables were added to the model."""
-    _refuse_no_model(model)
-    variables = tuple(v.name for v in (*model.basic_RVs, *model.deterministics, *model.potentials))
-    compiled = _COMPILED.setdefault(model, {})
-    if (key, variables) not in compiled:
-        compiled[key, variables] = make()
-    return compiled[key, variables]
+class JaxFunction(NamedTuple):
+    """A graph for JAX: ``call(*inputs, *constants())``; `constants` reads the shared variables' current values."""
+
+    call: Callable[..., Sequence[Array]]
+    constants: Callable[[], tuple[np.ndarray, ...]]
 
 
-def forget(kind):
-    """Let go of what `once` keeps, for any model, under a key that begins with `kind`."""
-    for compiled in _COMPILED.values():
-        for made in [made for made in compiled if made[0][0] == kind]:
-            del compiled[made]
-
-
-def has_minibatches(model):
-    """Whether some of the data come through `pm.Minibatch`."""
-    return bool(_minibatch_nodes([*model.basic_RVs, *model.rvs_to_values.values(), *model.potentials]))
-
-
-def shared_values(model):
-    """Current values of the shared variables (`pm.Data`) that the model depends on."""
-    variables = ancestors([*model.basic_RVs, *model.rvs_to_values.values(), *model.potentials, *model.deterministics])
-    shared = [v for v in dict.fromkeys(variables) if isinstance(v, SharedVariable)]
-    return [v.get_value(borrow=True) for v in shared if not isinstance(v.type, RandomType)]
-
-
-def parameters_as_text(model, rv):
-    """The parameters of a variable's distribution, for people to compare: numbers, or a name for what computes them.
-
-    Data are left out: of arrays with more than `LARGE` elements and of shared variables only shape and type count.
-    """
-    node = rv.owner
-    parameters = node.op.dist_params(node) if hasattr(node.op, "dist_params") else node.inputs
-    others = {other for other in model.basic_RVs if other is not rv}
-    return ", ".join(_as_text(parameter, others) for parameter in parameters)
-
-
-def _as_text(variable, others):
-    (value,) = pm.pytensorf.constant_fold([variable], raise_not_constant=False)
-    if not isinstance(value, Variable) and np.size(value) <= 8:
-        return str(np.squeeze(value).tolist())
-    parts = []
-    for part in ancestors([variable], blockers=others):
-        if part in others or part.owner is not None:
-            parts.append(part.name if part in others else str(part.owner.op))
-        elif isinstance(part, Constant) and np.size(part.data) <= LARGE:
-            parts.append(str(np.asarray(part.data).tolist()))
-        elif not isinstance(part.type, RandomType):
-            parts.append(f"{part.type}")
-    return "graph " + hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:8]
-
-
-def starting_point(model, start=None):
-    """Unconstrained starting values by value-variable name; `start` holds constrained values by variable name."""
-    start = dict(start or {})
-    unknown = set(start) - {rv.name for rv in model.free_RVs}
-    if unknown:
-        known = ", ".join(rv.name for rv in model.free_RVs)
-        raise ValueError(f"start must name free variables of the model ({known}), got {sorted(unknown)}: fix the name")
-    expressions = make_initial_point_expression(
-        free_rvs=model.free_RVs,
-        rvs_to_transforms=model.rvs_to_transforms,
-        initval_strategies={
-            **model.rvs_to_initial_values,
-            **{model[name]: np.asarray(value, dtype=model[name].dtype) for name, value in start.items()},
-        },
-        return_transformed=True,
-    )
-    if any(isinstance(v.type, RandomType) for v in ancestors(expressions)):  # a mixture starts from its components
-        values = pytensor.function([], expressions, mode="FAST_COMPILE")()
-    else:
-        with jax.enable_x64(True):
-            function, constants = _jaxify([], expressions)
-            values = function(*constants())
-    point = {}
-    for variable, value in zip(model.value_vars, values, strict=True):
-        value = np.asarray(value, dtype=variable.dtype)
-        if not np.isfinite(value).all():
-            raise ValueError(
-                f"start of {variable.name} must be finite on the unconstrained scale, "
-                f"got {value[~np.isfinite(value)][0]}: start inside the support of the prior"
-            )
-        point[variable.name] = value
-    return point
-
-
-def constrained_draws(model):
-    """Function from draws of the unconstrained values to a dict of draws of the free variables on their own scale."""
-    names = [rv.name for rv in model.free_RVs]
-    if not any(model.rvs_to_transforms.values()):
-        return lambda *values: dict(zip(names, values, strict=True))
-    function, constants = _jaxify(model.value_vars, model.replace_rvs_by_values(model.free_RVs))
-    return lambda *values: dict(zip(names, jax.vmap(lambda *v: function(*v, *constants()))(*values), strict=True))
-
-
-def forward_function(model, names, given):
-    """Function ``(draw, given_values) -> outputs`` for variables that follow from the free variables and the data.
-
-    Parameters
-    ----------
-    model : pm.Model
-    names : sequence of str
-        Deterministics of the model.
-    given : dict
-        Keys: outputs of `pm.Minibatch`, or names of `pm.Data`; values: the arrays to use in their place.
-
-    Returns
-    -------
-    function, draw_names, given_values
-    """
-    outputs = [model[name] for name in names]
-    targets = [_given_targets(model, outputs, key) for key in given]
-    values = []
-    for (key, value), (_, like) in zip(given.items(), targets, strict=True):
-        value = np.asarray(value)
-        _refuse_given(key, value, like)
-        values.append(value.astype(like.dtype, copy=False))
-    key = ("forward", tuple(names), tuple(like for _, like in targets))
-    function, draw_names, constants = once(model, key, lambda: _compile_forward(model, outputs, targets))
-    return function, draw_names, (*values, *constants())
-
-
-def _compile_forward(model, outputs, targets):
-    """Compile ``forward(draw, values)``. The graph keeps its batch size: more rows are evaluated batch by batch."""
-    sizes = {like.type.shape[0] for _, like in targets if not isinstance(like, SharedVariable)}
-    given_inputs = [like.type.clone(shape=like.type.shape)() for _, like in targets]
-    batched = [not isinstance(like, SharedVariable) for _, like in targets]
-    replacements = {v: new for (olds, _), new in zip(targets, given_inputs, strict=True) for v in olds}
-    used = [rv for rv in model.free_RVs if rv in set(ancestors(outputs))]
-    draw_inputs = [rv.type() for rv in used]
-    replacements |= dict(zip(used, draw_inputs, strict=True))
-    outputs = clone_replace(outputs, replacements)
-    if _minibatch_nodes(outputs):
-        raise ValueError(
-            f"given must replace every pm.Minibatch that the outputs depend on, got {len(targets)} replacement(s): "
-            "pass given={minibatch_variable: array}"
-        )
-    function, constants = _jaxify([*draw_inputs, *given_inputs], outputs)
-
-    def forward(draw, values):
-        if not sizes:
-            return function(*draw, *values)
-        (size,) = sizes
-        given, rest = values[: len(targets)], values[len(targets) :]
-        rows = next(len(g) for g, is_batched in zip(given, batched, strict=True) if is_batched)
-        stacks = tuple(_in_batches(g, size) for g, is_batched in zip(given, batched, strict=True) if is_batched)
-
-        def one_batch(batch):
-            batch = iter(batch)
-            now = [next(batch) if is_batched else g for g, is_batched in zip(given, batched, strict=True)]
-            return function(*draw, *now, *rest)
-
-        return [out.reshape(-1, *out.shape[2:])[:rows] for out in jax.lax.map(one_batch, stacks)]
-
-    return jax.jit(forward), tuple(rv.name for rv in used), constants
-
-
-def _in_batches(rows, size):
-    """Reshape (row, …) to (batch, size, …); the last batch is filled up with the first row."""
-    missing = -len(rows) % size
-    filled = jnp.concatenate([rows, jnp.broadcast_to(rows[:1], (missing, *rows.shape[1:]))])
-    return filled.reshape(-1, size, *rows.shape[1:])
-
-
-def _jaxify(inputs, outputs):
-    """JAX function of `inputs` followed by the lifted constants, and a function that returns their current values."""
+def jax_function(inputs: Iterable[Variable], outputs: Iterable[Variable]) -> JaxFunction:
+    """Return the function of `inputs` that computes `outputs`."""
     outputs = list(outputs)
-    lifted = [
-        v
-        for v in dict.fromkeys(ancestors(outputs))
-        if (isinstance(v, SharedVariable) or (isinstance(v, Constant) and np.size(v.data) > LARGE))
-        and not isinstance(v.type, RandomType)
-    ]
+    lifted = [v for v in shared(outputs, large_constants=True)]
     stand_ins = [v.type() for v in lifted]
     if lifted:
         outputs = clone_replace(outputs, dict(zip(lifted, stand_ins, strict=True)))
     graph = FunctionGraph([*inputs, *stand_ins], outputs, clone=True)
     mode = get_mode("JAX").including("local_remove_check_parameter").excluding("fusion")  # XLA fuses by itself
+    _widen(graph)  # before, because constants are folded; after, because new nodes appear
     mode.optimizer.rewrite(graph)
-    _widen_ranges(graph)
+    _widen(graph)
+    try:
+        call = jax_funcify(graph)
+    except NotImplementedError as error:
+        raise cannot_run(error) from error
+    return JaxFunction(call, lambda: tuple(np.asarray(value_of(v), dtype=v.dtype) for v in lifted))
 
-    def constants():
-        return tuple(np.asarray(_current_value(v), dtype=v.dtype) for v in lifted)
 
-    return jax_funcify(graph), constants
+def cannot_run(error: Exception) -> ValueError:
+    """What to say of a graph that JAX cannot run."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [frame.name for frame in frames if "/link/jax/dispatch/" in Path(frame.filename).as_posix()]
+    reason = str(error).strip().splitlines()[0].rstrip(".:")
+    return ValueError(
+        f"model must be made of operations that JAX can run, got {where[-1] if where else 'one'} that it cannot "
+        f"({reason}): sample it with inference.nuts, or fit it with pm.fit"
+    )
 
 
-def _widen_ranges(graph):
-    """Make the constants of ``arange(0, rows, 1)`` 64 bits wide: from the 8 bits they have, JAX counts to 127 only."""
+def _widen(graph: FunctionGraph) -> None:
+    """Give JAX the types that PyTensor computes in: from narrower ones it would count to 127, or round to 24 bits."""
     for node in graph.toposort():
-        if isinstance(node.op, ARange):
-            for place, bound in enumerate(node.inputs):
-                if isinstance(bound, Constant):
-                    graph.change_node_input(node, place, as_tensor(np.int64(bound.data)), check=False)
+        for place, value in enumerate(node.inputs):
+            if isinstance(node.op, ARange) and isinstance(value, Constant):
+                graph.change_node_input(node, place, as_tensor(np.int64(value.data)), check=False)
+            elif isinstance(node.op, Elemwise) and _rounds(node, value):
+                wide = np.promote_types(node.outputs[0].dtype, config.floatX)
+                graph.change_node_input(node, place, cast(value, str(wide)), check=False)
 
 
-def _current_value(variable):
-    return variable.get_value(borrow=True) if isinstance(variable, SharedVariable) else variable.data
+def _rounds(node: Apply, value: Variable) -> bool:
+    whole = getattr(value, "dtype", "").startswith(("int", "uint"))
+    return bool(whole and node.outputs[0].dtype.startswith("float"))
 
 
-def _minibatch_nodes(outputs):
-    nodes = dict.fromkeys(v.owner for v in ancestors(outputs) if v.owner is not None)
-    return [node for node in nodes if isinstance(node.op, MinibatchOp)]
+def shared(outputs: Iterable[Variable], *, large_constants: bool = False) -> list[Any]:
+    """Shared variables (`pm.Data`) that the outputs depend on, and if wanted the large constants, too."""
+    return [
+        v
+        for v in dict.fromkeys(ancestors(outputs))
+        if not isinstance(v.type, RandomType)
+        and (isinstance(v, SharedVariable) or (large_constants and isinstance(v, Constant) and np.size(v.data) > LARGE))
+    ]
 
 
-def _batch_inputs(nodes):
-    """Return the arrays behind the minibatches, inputs for the batches, replacements, and the batch size."""
-    slots = {}  # one pm.Minibatch call can appear as several nodes: they share its random generator
-    replacements = {}
-    for node in nodes:
-        *arrays, rng = node.inputs
-        for place, array in enumerate(arrays):
-            batch = node.outputs[place]
-            if (rng, place) not in slots:
-                slots[rng, place] = (array, batch.type())
-            replacements[batch] = slots[rng, place][1]
-    if not slots:
-        return (), (), {}, None
-    data = tuple(_array_behind(array) for array, _ in slots.values())
-    inputs = tuple(variable for _, variable in slots.values())
-    sizes = {(variable.type.shape[0], len(full)) for full, variable in zip(data, inputs, strict=True)}
-    if len(sizes) > 1:
-        raise ValueError(
-            f"minibatches must share one batch size and one number of rows, got {sorted(sizes)}: "
-            "pass all arrays to one call of pm.Minibatch"
-        )
-    ((batch_size, rows),) = sizes
-    if batch_size > rows:
-        raise ValueError(
-            f"batch_size must lie in [1, {rows}] (rows of the data), got {batch_size}: choose a smaller one"
-        )
-    return data, inputs, replacements, batch_size
-
-
-def _array_behind(variable):
+def value_of(variable: Any) -> np.ndarray:
+    """Current value of a shared variable, a constant, or what follows from constants."""
     if isinstance(variable, SharedVariable):
-        return variable.get_value(borrow=True)
+        return np.asarray(variable.get_value(borrow=True))
+    if isinstance(variable, Constant):
+        return np.asarray(variable.data)
     (value,) = pm.pytensorf.constant_fold([variable], raise_not_constant=True)
     return np.asarray(value)
 
 
-def _refuse_no_model(model):
-    if not isinstance(model, pm.Model):
-        raise TypeError(f"model must be a pymc.Model, got {type(model).__name__}: write `with pm.Model() as model`")
+class Batches(NamedTuple):
+    """The minibatches of a model: the arrays that their rows come from, as they are now, and the rows of a batch."""
+
+    arrays: tuple[np.ndarray, ...]
+    size: int | None
+    like: tuple[Variable, ...]  # one for each argument of pm.Minibatch
+
+    def fed_into(self, graphs: Iterable[Variable]) -> tuple[list[Variable], list[Variable]]:
+        """Inputs to feed a batch to, and the graphs with these inputs in place of the minibatches."""
+        inputs = [like.type() for like in self.like]
+        nodes = minibatch_nodes(graphs)  # a call of pm.Minibatch can appear as several nodes
+        replace = {node.outputs[place]: new for node in nodes for place, new in enumerate(inputs)}
+        return inputs, clone_replace(graphs, replace) if replace else list(graphs)
 
 
-def refuse_unfit(model):
-    _refuse_no_model(model)
-    if not model.observed_RVs and not model.potentials:
-        raise ValueError("model must have observed data, got none: pass observed= to the likelihood")
-    if not model.value_vars:
-        raise ValueError("model must have free variables, got none: give at least one parameter a prior")
-    if model.discrete_value_vars:
-        names = [v.name for v in model.discrete_value_vars]
-        raise ValueError(f"free variables must be continuous, got discrete {names}: marginalise them, or use pm.sample")
-    for rv in model.observed_RVs:
-        batched = _minibatch_nodes([rv, model.rvs_to_values[rv]])
-        if batched and not isinstance(rv.owner.op, MinibatchRandomVariable):
-            raise ValueError(
-                f"total_size of {rv.name} must be given because it is observed through pm.Minibatch, got None: "
-                "pass total_size=<rows of the full data>, else the prior counts too much"
-            )
+def minibatch_nodes(outputs: Iterable[Variable]) -> list[Apply]:
+    """The nodes of `pm.Minibatch` that the outputs depend on."""
+    nodes = dict.fromkeys(v.owner for v in ancestors(outputs) if v.owner is not None)
+    return [node for node in nodes if isinstance(node.op, MinibatchOp)]
 
 
-def _given_targets(model, outputs, key):
-    """Variables of the graph that `key` stands for, and one of them as a pattern for dtype and rank."""
-    if isinstance(key, str):
-        if key not in model.named_vars or not isinstance(model[key], SharedVariable):
-            raise ValueError(f"given must name a pm.Data of the model, got {key!r}: or pass the minibatch variable")
-        return [model[key]], model[key]
-    node = getattr(key, "owner", None)
-    if node is None or not isinstance(node.op, MinibatchOp):
-        raise TypeError(f"given must be keyed by pm.Minibatch variables or names of pm.Data, got {key!r}: pass one")
-    place, rng = node.outputs.index(key), node.inputs[-1]
-    return [n.outputs[place] for n in _minibatch_nodes(outputs) if n.inputs[-1] is rng] or [key], key
+def batches(outputs: Iterable[Variable]) -> Batches:
+    """Find the minibatches; refuse several calls of `pm.Minibatch`, whose rows PyMC would draw independently."""
+    nodes = minibatch_nodes(outputs)
+    calls = {node.inputs[-1] for node in nodes}  # their random generators
+    if len(calls) > 1:
+        raise ValueError(
+            f"pm.Minibatch must be called once, got {len(calls)} calls, whose rows PyMC draws independently of each "
+            "other: pass all arrays to one call, X, y = pm.Minibatch(X, y, batch_size=…)"
+        )
+    if not nodes:
+        return Batches((), None, ())
+    arrays = tuple(value_of(array) for array in nodes[0].inputs[:-1])
+    like = tuple(nodes[0].outputs[: len(arrays)])
+    rows, size = len(arrays[0]), like[0].type.shape[0]
+    if any(len(array) != rows for array in arrays):
+        raise ValueError(f"arrays of pm.Minibatch must have equally many rows, got {[len(a) for a in arrays]}: mend it")
+    if size > rows:
+        raise ValueError(f"batch_size must lie in [1, {rows}] (rows of the data), got {size}: choose a smaller one")
+    return Batches(arrays, size, like)
 
 
-def _refuse_given(key, value, like):
-    if value.ndim != like.ndim:
-        raise ValueError(f"given[{key}] must have {like.ndim} axes, got shape {value.shape}: reshape it")
-    if any(want is not None and want != got for want, got in zip(like.type.shape[1:], value.shape[1:], strict=True)):
-        wanted = like.type.shape[1:]
-        raise ValueError(f"given[{key}] must have rows of shape {wanted}, got {value.shape[1:]}: check the columns")
-    if value.size == 0:
-        raise ValueError(f"given[{key}] must not be empty, got shape {value.shape}: pass at least one row")
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
-        raise ValueError(f"given[{key}] must be finite, got NaN or infinity: remove or repair the rows")
-    if not np.can_cast(value.dtype, like.dtype, casting="same_kind"):
-        raise TypeError(f"given[{key}] must be castable to {like.dtype}, got {value.dtype}: convert it like the data")
+_COMPILED: weakref.WeakKeyDictionary[pm.Model, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
 
 
-def to_device(arrays):
+def once(model: pm.Model, key: tuple[Hashable, ...], make: Callable[[], Any], *, of: Any = None) -> Any:
+    """Return ``make()``, made once per model and `key`, and again for another `of`, variables, or shapes of data."""
+    _refuse_fork()
+    variables = [*model.basic_RVs, *model.deterministics, *model.potentials]
+    shapes = tuple(value_of(v).shape for v in shared([*variables, *model.rvs_to_values.values()]))
+    full_key = (key, tuple(v.name for v in variables), shapes)
+    compiled = _COMPILED.setdefault(model, {})
+    if full_key not in compiled or compiled[full_key][0] is not of:
+        compiled[full_key] = (of, make())
+    return compiled[full_key][1]
+
+
+_FIRST: int | None = None  # the process that computed first
+
+
+def _refuse_fork() -> None:
+    """A process that is forked later would wait for ever for JAX's threads, which do not come along."""
+    global _FIRST
+    _FIRST = _FIRST or os.getpid()
+    if os.getpid() != _FIRST:
+        raise RuntimeError(
+            f"fits must run in the process of the first fit ({_FIRST}) or in one that was spawned, got {os.getpid()}, "
+            "forked after it: use multiprocessing.get_context('spawn'), or joblib"
+        )
+
+
+def forget(kind: str) -> None:
+    """Let go of what `once` keeps, for any model, under a key that begins with `kind`."""
+    for compiled in _COMPILED.values():
+        for made in [made for made in compiled if made[0][0] == kind]:  # type: ignore[index]
+            del compiled[made]
+
+
+def to_device(arrays: Iterable[Array]) -> tuple[jax.Array, ...]:
     """Arrays as JAX arrays of the same dtype; on the CPU, JAX reads those at multiples of 64 bytes where they are."""
     return tuple(jax.device_put(np.asarray(a)) for a in arrays)

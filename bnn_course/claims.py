@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import string
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from bnn_course._checks import real_number
+from bnn_course._checks import Array, first, present, real_number
 from bnn_course.uncertainty import MeanInterval
 
 IDENTIFIER = re.compile(r"(\d\d|[a-z])-[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -24,6 +25,7 @@ NUMBER = re.compile(
 LINE = re.compile(r"^✓ (?P<sentence>.+)  \[(?P<id>[a-z0-9-]+): (?P<bound>[^\]]+)\]$", re.MULTILINE)
 MEASURED = ("value", "half", "low", "high", "n")
 BOUNDS = ("at_least", "at_most", "equal_to", "within")
+SAID = {"at_least": "at least|no less than|no fewer than", "at_most": "at most|no more than"}  # bound -> its words
 
 _sentences: dict[str, str] = {}  # id -> sentence, of the claims made so far in this process
 
@@ -37,7 +39,7 @@ class Bound(NamedTuple):
 
     at_least: float | None
     at_most: float | None
-    equal_to: np.ndarray | float | None
+    equal_to: Any
     within: float | None
 
     def __str__(self) -> str:
@@ -53,7 +55,17 @@ class Bound(NamedTuple):
         return {words: end for words, end in ends.items() if end is not None}
 
 
-def claim(id, sentence, value, *, at_least=None, at_most=None, equal_to=None, within=None, **settings) -> None:
+def claim(
+    id: str,
+    sentence: str,
+    value: MeanInterval | ArrayLike,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    equal_to: ArrayLike | None = None,
+    within: float | None = None,
+    **settings: float,
+) -> None:
     """Print the sentence with what was measured, or raise `ClaimError` if the value misses its bound.
 
     Parameters
@@ -101,7 +113,7 @@ def claim(id, sentence, value, *, at_least=None, at_most=None, equal_to=None, wi
     print(f"✓ {line}")
 
 
-def _check_identity(id, sentence):
+def _check_identity(id: str, sentence: str) -> None:
     """Refuse malformed ids, and an id that already belongs to another sentence."""
     if not isinstance(id, str) or not IDENTIFIER.fullmatch(id):
         raise ValueError(
@@ -113,7 +125,7 @@ def _check_identity(id, sentence):
         raise ValueError(f"id {id} already belongs to the claim “{_sentences[id]}”: choose another id")
 
 
-def _bound(at_least, at_most, equal_to, within):
+def _bound(at_least: float | None, at_most: float | None, equal_to: Any, within: float | None) -> Bound:
     """Return the bound, once it makes sense."""
     if (equal_to is None) != (within is None):
         raise ValueError(f"equal_to and within go together, got equal_to={equal_to}, within={within}: pass both")
@@ -124,18 +136,16 @@ def _bound(at_least, at_most, equal_to, within):
     bound = Bound(at_least, at_most, equal_to, within)
     for words, end in bound.ends().items():
         real_number(end, words.replace(" ", "_"))
-    if len(bound.ends()) == 2 and at_least > at_most:
+    if at_least is not None and at_most is not None and at_least > at_most:
         raise ValueError(f"at_least must not exceed at_most, got {at_least} > {at_most}: exchange them")
     return bound
 
 
-def _values(value, bound):
+def _values(value: MeanInterval | ArrayLike, bound: Bound) -> Array:
     """Return what is judged as an array: bool where there is no bound, numbers where there is one."""
     if isinstance(value, MeanInterval):
         value = [value.mean - value.half, value.mean + value.half]
-    if np.ma.is_masked(value):
-        raise TypeError("value must have no masked elements, got some: pass value.compressed()")
-    values = np.asarray(value)
+    values = present(value, "value")
     kind = "numbers" if any(part is not None for part in bound) else "bool"
     if kind == "bool" and values.dtype.kind != "b":
         raise TypeError(
@@ -148,18 +158,18 @@ def _values(value, bound):
     return values
 
 
-def _measured(value, values):
+def _measured(value: MeanInterval | ArrayLike, values: Array) -> dict[str, Any]:
     """Return the fields that are measured; NaN is shown as it is, so that an error can show it."""
     if isinstance(value, MeanInterval):
         return {"value": value.mean, "half": value.half, "low": values[0], "high": values[1], "n": value.n}
-    fields = {"n": values.size}
+    fields: dict[str, Any] = {"n": values.size}
     if values.size and values.dtype.kind != "b":
         numbers = values.astype(float)
         fields |= {"value": numbers.mean(), "low": numbers.min(), "high": numbers.max()}
     return fields
 
 
-def _fill(sentence, bound, settings, measured):
+def _fill(sentence: str, bound: Bound, settings: dict[str, float], measured: dict[str, Any]) -> str:
     """Return the sentence with its fields filled in; refuse typed numbers, unknown fields and unused settings."""
     parts = list(string.Formatter().parse(sentence))
     for text, *_ in parts:
@@ -172,8 +182,7 @@ def _fill(sentence, bound, settings, measured):
         raise ValueError(f"{sorted(taken)} are filled in from the value, got them as settings: use other names")
     for name, number in settings.items():
         real_number(number, name)
-    if crossed := re.search(r"at least \{at_most|at most \{at_least", sentence, re.IGNORECASE):
-        raise ValueError(f"a sentence must say its bound, got {crossed.group()!r} in “{sentence}”: exchange the words")
+    _refuse_crossed_words(sentence, bound)
     exact = {name: end for name, end in zip(BOUNDS, bound, strict=True) if end is not None} | settings
     fields = {field for _, field, *_ in parts if field is not None}
     if unknown := fields - set(exact) - set(measured):
@@ -189,13 +198,24 @@ def _fill(sentence, bound, settings, measured):
     for text, field, spec, _ in parts:
         filled.append(text)
         if field in exact:
-            filled.append(_exact(exact[field], spec, slack.get(field, 0), field))
+            filled.append(_exact(exact[field], spec or "", slack.get(field, 0), field))
         elif field is not None:
-            filled.append(_tidy(format(measured[field], spec)))
+            filled.append(_tidy(format(measured[field], spec or "")))
     return "".join(filled)
 
 
-def _exact(value, spec, slack, field):
+def _refuse_crossed_words(sentence: str, bound: Bound) -> None:
+    """Refuse "at most {…}" where the value is only kept from below, and the reverse."""
+    for said, other in (("at_least", "at_most"), ("at_most", "at_least")):
+        opposite = getattr(bound, said) is None and getattr(bound, other) is not None
+        for words in re.finditer(rf"\b(?:{SAID[said]}) \{{(\w+)", sentence, re.IGNORECASE):
+            if words[1] == other or (opposite and words[1] != "n"):
+                raise ValueError(
+                    f"a sentence must say its bound, got {words[0]!r} with {other} in “{sentence}”: exchange the words"
+                )
+
+
+def _exact(value: Any, spec: str, slack: float, field: str) -> str:
     """Return a bound or a setting as text; refuse a format that shows another number."""
     if np.ndim(value):
         raise ValueError(f"{field} has shape {np.shape(value)} and cannot stand in a sentence: leave the field out")
@@ -209,12 +229,12 @@ def _exact(value, spec, slack, field):
     return _tidy(text)
 
 
-def _tidy(number):
+def _tidy(number: str) -> str:
     """Return a formatted number as it is written in prose: 10 000 and 97.7 %, and a true minus sign."""
     return re.sub(r"(?<![eE])-", "−", number.replace(",", " ").replace("%", " %"))
 
 
-def _satisfied(values, bound):
+def _satisfied(values: Array, bound: Bound) -> Array:
     """Return which elements satisfy the claim; NaN and infinity never do."""
     if values.dtype.kind == "b":
         return values
@@ -228,21 +248,21 @@ def _satisfied(values, bound):
     return good
 
 
-def _distance(values, equal_to):
-    target = np.asarray(equal_to)
+def _distance(values: Array, equal_to: Any) -> Array:
+    target = present(equal_to, "equal_to")
     if target.dtype.kind not in "iuf" or target.shape not in ((), values.shape) or not np.isfinite(target).all():
         raise ValueError(
             f"equal_to must hold finite numbers, one or as many as the value, got shape {target.shape} and dtype "
             f"{target.dtype} for a value of shape {values.shape}: compare element by element"
         )
     with np.errstate(invalid="ignore"):
-        return np.abs(values.astype(float) - target.astype(float))
+        return np.asarray(np.abs(values.astype(float) - target.astype(float)))
 
 
-def _worst(values, failed, bound):
+def _worst(values: Array, failed: Array, bound: Bound) -> str:
     """Say which element misses the bound by most, and what was allowed."""
     if values.dtype.kind == "b":
-        return f"false for {failed.sum()} of {values.size}, first at index {_index(failed)}; allowed: true for all"
+        return f"false for {failed.sum()} of {values.size}, first at index {first(failed)}; allowed: true for all"
     if bound.equal_to is not None:
         excess, allowed = _distance(values, bound.equal_to), f"within {bound.within} of {bound.equal_to}"
     else:
@@ -253,7 +273,3 @@ def _worst(values, failed, bound):
     worst = np.unravel_index(np.argmax(excess), values.shape)
     where = f" at index {tuple(int(i) for i in worst)}" if values.ndim else ""
     return f"worst value {values[worst]}{where}; allowed: {allowed}; {failed.sum()} of {values.size} fail"
-
-
-def _index(mask):
-    return tuple(int(i) for i in np.argwhere(mask)[0])

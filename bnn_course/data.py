@@ -1,8 +1,9 @@
 """Data sets of the course: digits and clothes that ship with it, letters drawn on the spot, points in the plane.
 
-Pictures are uint8 arrays (picture, 28, 28), bright on dark, 0 = background; labels are uint8 arrays (picture,).
-Scaling pixels to [0, 1] is the lesson's job. Nothing is downloaded; files are verified by checksum on every load.
-Lesson 09 uses the digits, and shows clothes and letters to a network that has never seen them.
+Pictures are uint8 arrays (picture, 28, 28), bright on dark, 0 = background; their labels are uint8 arrays (picture,),
+as `pm.Minibatch` wants them: convert them before you calculate. Scaling pixels to [0, 1] is the lesson's job. Nothing
+is downloaded; files are verified by checksum on every load. Lesson 09 uses the digits, and shows clothes and letters to
+a network that has never seen them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import string
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +21,14 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
+from numpy.typing import ArrayLike, NDArray
 
-from bnn_course._checks import as_array, generator, one_of, positive_integer, real_number
+from bnn_course._checks import Array, as_array, generator, one_of, positive_integer, real_number
+
+Points = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 FOLDER = Path(__file__).parent / "datasets"
+LESSONS = Path(__file__).parents[1] / "notebooks"
 SIDE = 28  # pixels of a picture
 BOX = 20  # pixels of the longer side of a digit or letter inside it
 
@@ -30,39 +36,39 @@ BOX = 20  # pixels of the longer side of a digit or letter inside it
 class Mnist(NamedTuple):
     """Handwritten digits 0…9: images (60 000 or 10 000, 28, 28) uint8 and labels (60 000 or 10 000,) uint8."""
 
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
+    train_images: Array
+    train_labels: Array
+    test_images: Array
+    test_labels: Array
 
 
 class Fashion(NamedTuple):
     """Clothes: images (2 000, 28, 28) uint8, labels (2 000,) uint8, and the name of each label 0…9."""
 
-    images: np.ndarray
-    labels: np.ndarray
+    images: Array
+    labels: Array
     names: tuple[str, ...]
 
 
 class DigitPosterior(NamedTuple):
     """Lesson 09's fit: mean and standard deviation of every weight of its network, by name (w1, b1, …), float32."""
 
-    mean: dict[str, np.ndarray]
-    sd: dict[str, np.ndarray]
+    mean: dict[str, Array]
+    sd: dict[str, Array]
 
 
 class Letters(NamedTuple):
     """Letters: images (picture, 28, 28) uint8, the letter (picture,) and the style (picture,) of each, as text."""
 
-    images: np.ndarray
-    names: np.ndarray
-    styles: np.ndarray
+    images: Array
+    names: Array
+    styles: Array
 
 
 # Files that ship with the course --------------------------------------------------------------------------------------
 
 
-def load_mnist():
+def load_mnist() -> Mnist:
     """Load all 70 000 handwritten digits of MNIST in their original order.
 
     Returns
@@ -85,7 +91,7 @@ def load_mnist():
     return Mnist(**_load_arrays("mnist.npz"))
 
 
-def load_fashion_mnist():
+def load_fashion_mnist() -> Fashion:
     """Load the first 2 000 test pictures of Fashion-MNIST in their original order.
 
     Returns
@@ -112,7 +118,7 @@ _FASHION_NAMES = (
 )  # fmt: skip
 
 
-def load_digit_posterior():
+def load_digit_posterior() -> DigitPosterior:
     """Load the posterior of lesson 09's network for digits, as `inference.advi` found it there.
 
     Returns
@@ -135,7 +141,7 @@ def load_digit_posterior():
     return digit_posterior_from(_load_arrays("digit_posterior.npz"))
 
 
-def digit_posterior_from(arrays):
+def digit_posterior_from(arrays: dict[str, Array]) -> DigitPosterior:
     """Return the posterior that stored arrays describe.
 
     Parameters
@@ -154,13 +160,39 @@ def digit_posterior_from(arrays):
     return DigitPosterior(**parts)
 
 
-def _load_arrays(name):
+def course_file(name: str) -> Path:
+    """Find a file that lies beside the lessons, such as a record, whatever folder a notebook was opened from.
+
+    Parameters
+    ----------
+    name : str
+        Path in the folder ``notebooks`` of the course: ``"records/mnist_contest.csv"``.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If the course has no such file, or the package was installed without the course.
+    """
+    path = LESSONS / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{name} must lie in the folder notebooks of the course, got no file at {path}: get the whole course by "
+            "`git clone` and set it up as its README.md says, or restore the file with `git restore notebooks`"
+        )
+    return path
+
+
+def _load_arrays(name: str) -> dict[str, Array]:
     """Return the arrays of a shipped file by name, after comparing its bytes with SHA256SUMS."""
     with np.load(io.BytesIO(_verified_bytes(name)), allow_pickle=False) as stored:
         return {key: _aligned(stored[key]) for key in stored.files}
 
 
-def _aligned(array):
+def _aligned(array: Array) -> Array:
     """Return a copy that begins at a multiple of 64 bytes: JAX reads it in place, pictures are in memory once."""
     room = np.empty(array.nbytes + 64, np.uint8)
     start = -room.ctypes.data % 64
@@ -169,7 +201,7 @@ def _aligned(array):
     return copy
 
 
-def _verified_bytes(name):
+def _verified_bytes(name: str) -> bytes:
     """Return the content of a shipped file whose SHA-256 is the recorded one."""
     expected = _recorded_checksum(name)
     try:
@@ -187,7 +219,7 @@ def _verified_bytes(name):
     return content
 
 
-def _recorded_checksum(name):
+def _recorded_checksum(name: str) -> str:
     """Return the SHA-256 that SHA256SUMS records for a shipped file."""
     try:
         lines = (FOLDER / "SHA256SUMS").read_text(encoding="ascii").splitlines()
@@ -204,7 +236,7 @@ def _recorded_checksum(name):
     raise ValueError(f"SHA256SUMS must have a line for {name}, got {len(lines)} others: {_remedy('SHA256SUMS')}")
 
 
-def _remedy(name):
+def _remedy(name: str) -> str:
     script = "studies/digit_posterior.py" if "posterior" in name else "bnn_course/datasets/build_datasets.py"
     return (
         f"restore it with `git checkout -- bnn_course/datasets/{name}` in a clone, or reinstall the package, "
@@ -215,7 +247,7 @@ def _remedy(name):
 # Points in the plane --------------------------------------------------------------------------------------------------
 
 
-def make_moons(n, *, noise, rng):
+def make_moons(n: int, *, noise: float, rng: np.random.Generator) -> Points:
     """Draw two interleaving half circles of radius 1, the classic small classification task, in random order.
 
     Parameters
@@ -229,7 +261,7 @@ def make_moons(n, *, noise, rng):
     Returns
     -------
     x : ndarray of float64, shape (n, 2)
-    y : ndarray of uint8, shape (n,)
+    y : ndarray of int64, shape (n,)
         0 or 1.
 
     Notes
@@ -242,8 +274,8 @@ def make_moons(n, *, noise, rng):
     return _noisy_in_random_order([upper_moon, lower_moon], noise, rng)
 
 
-def make_circles(n, *, noise, rng, ratio=0.5):
-    """Draw two concentric circles, the outer one of radius 1, in random order.
+def make_circles(n: int, *, noise: float, rng: np.random.Generator) -> Points:
+    """Draw two concentric circles of radius 1 and ½, in random order.
 
     Parameters
     ----------
@@ -252,28 +284,25 @@ def make_circles(n, *, noise, rng, ratio=0.5):
     noise : float
         Standard deviation of the Normal noise on both coordinates, ≥ 0, in units of the outer radius.
     rng : numpy.random.Generator
-    ratio : float
-        Radius of the inner circle, in (0, 1).
 
     Returns
     -------
     x : ndarray of float64, shape (n, 2)
-    y : ndarray of uint8, shape (n,)
+    y : ndarray of int64, shape (n,)
         0 or 1.
 
     Notes
     -----
     Without noise the points are those of `sklearn.datasets.make_circles`. Lesson 06 shows them.
     """
-    ratio = real_number(ratio, "ratio", low=0.0, high=1.0, open_ends=True)
     sizes = _class_sizes(n, "circle")
     angles = [np.linspace(0, 2 * np.pi, size, endpoint=False) for size in sizes]
-    circles = [r * np.column_stack([np.cos(a), np.sin(a)]) for r, a in zip((1, ratio), angles, strict=True)]
+    circles = [r * np.column_stack([np.cos(a), np.sin(a)]) for r, a in zip((1, 0.5), angles, strict=True)]
     return _noisy_in_random_order(circles, noise, rng)
 
 
-def make_spirals(n, *, noise, rng, turns=1.0):
-    """Draw two Archimedean spirals, one the other turned by half a turn, in random order.
+def make_spirals(n: int, *, noise: float, rng: np.random.Generator) -> Points:
+    """Draw two Archimedean spirals of one full turn, one the other turned by half a turn, in random order.
 
     Parameters
     ----------
@@ -282,30 +311,27 @@ def make_spirals(n, *, noise, rng, turns=1.0):
     noise : float
         Standard deviation of the Normal noise on both coordinates, ≥ 0, in units of the largest radius.
     rng : numpy.random.Generator
-    turns : float
-        Full turns of each arm, > 0; the radius grows in proportion to the angle up to 1.
 
     Returns
     -------
     x : ndarray of float64, shape (n, 2)
-    y : ndarray of uint8, shape (n,)
+    y : ndarray of int64, shape (n,)
         0 or 1.
 
     Notes
     -----
-    Points lie at equal steps of the square of the radius, so that their density does not fall outwards. Lesson 06
-    shows them.
+    The radius grows in proportion to the angle up to 1. Points lie at equal steps of its square, so that their density
+    does not fall outwards. Lesson 06 shows them.
     """
-    turns = real_number(turns, "turns", low=0.0, high=np.inf, open_ends=True)
     radii = [np.sqrt(np.linspace(0.01, 1, size)) for size in _class_sizes(n, "spiral")]
     arms = []
     for start, r in zip((0, np.pi), radii, strict=True):
-        angle = 2 * np.pi * turns * r + start
+        angle = 2 * np.pi * r + start
         arms.append(r[:, None] * np.column_stack([np.cos(angle), np.sin(angle)]))
     return _noisy_in_random_order(arms, noise, rng)
 
 
-def make_rotated_moons(angles, n, *, noise, rng):
+def make_rotated_moons(angles: ArrayLike, n: int, *, noise: float, rng: np.random.Generator) -> Points:
     """Draw one set of moons a task, each turned about the middle of the moons: related tasks, none the same.
 
     Parameters
@@ -322,7 +348,7 @@ def make_rotated_moons(angles, n, *, noise, rng):
     -------
     x : ndarray of float64, shape (task, n, 2)
         Moved so that the middle of the moons is the origin.
-    y : ndarray of uint8, shape (task, n)
+    y : ndarray of int64, shape (task, n)
         0 or 1.
 
     Notes
@@ -338,19 +364,19 @@ def make_rotated_moons(angles, n, *, noise, rng):
     return x, np.stack([y for _, y in tasks])
 
 
-def _class_sizes(n, shape):
+def _class_sizes(n: int, shape: str) -> tuple[int, int]:
     n = positive_integer(n, "n")
     if n < 2:
         raise ValueError(f"n must be ≥ 2, got {n}: each {shape} needs a point")
     return n // 2, n - n // 2
 
 
-def _noisy_in_random_order(shapes, noise, rng):
+def _noisy_in_random_order(shapes: list[Array], noise: float, rng: np.random.Generator) -> Points:
     """Stack the points of class 0, 1, …, shuffle them and move each by Normal noise."""
     noise = real_number(noise, "noise", low=0)
     rng = generator(rng)
     x = np.concatenate(shapes)
-    y = np.repeat(np.arange(len(shapes), dtype=np.uint8), [len(points) for points in shapes])
+    y = np.repeat(np.arange(len(shapes), dtype=np.int64), [len(points) for points in shapes])
     order = rng.permutation(len(x))
     return x[order] + rng.normal(0, noise, x.shape), y[order]
 
@@ -370,7 +396,7 @@ STYLES = tuple(_FONT_FILES)
 LOOK_ALIKES = {0: "DOQo", 1: "IJijl", 2: "Zz", 4: "AYy", 5: "Ss", 6: "Gb", 7: "T", 8: "B", 9: "gq"}
 
 
-def letters_set():
+def letters_set() -> Letters:
     """Draw every letter that does not look like a digit, once in each style.
 
     Returns
@@ -399,7 +425,7 @@ def letters_set():
     )
 
 
-def render_letters(letters, *, style):
+def render_letters(letters: str | Sequence[str], *, style: str) -> NDArray[np.uint8]:
     """Draw letters the way MNIST presents digits: 20 pixels tall or wide, centred by centre of mass in 28 by 28.
 
     Outlines come from the DejaVu fonts that matplotlib ships, upright and slanted but not bold: their strokes are about
@@ -423,22 +449,21 @@ def render_letters(letters, *, style):
     return np.stack([_render_outline(TextPath((0, 0), letter, size=100, prop=font)) for letter in letters])
 
 
-def _as_letters(letters):
+def _as_letters(letters: object) -> list[str]:
     """Return a list of single letters A…Z, a…z."""
-    if not isinstance(letters, (str, list, tuple, np.ndarray)):
+    if not isinstance(letters, str | list | tuple | np.ndarray):
         raise TypeError(f"letters must be text or a sequence of letters, got {letters!r}: pass e.g. 'ABC'")
-    letters = np.atleast_1d(letters).tolist() if isinstance(letters, np.ndarray) else list(letters)
-    if not letters:
+    if not (drawn := letters.tolist() if isinstance(letters, np.ndarray) else list(letters)):
         raise ValueError("letters must hold at least one letter, got none: pass e.g. 'ABC'")
-    for position, letter in enumerate(letters):
+    for position, letter in enumerate(drawn):
         if not isinstance(letter, str):
             raise TypeError(f"letters must hold text, got {letter!r} at position {position}: pass e.g. ['A', 'B']")
         if len(letter) != 1 or letter not in string.ascii_letters:
             raise ValueError(f"letters must lie in A…Z, a…z, got {letter!r} at position {position}: drop or replace it")
-    return letters
+    return drawn
 
 
-def _render_outline(outline):
+def _render_outline(outline: TextPath) -> Array:
     """Draw an outline with its box in the middle, then move it by whole pixels as MNIST does."""
     box = outline.get_extents()
     fit = Affine2D().translate(-(box.x0 + box.x1) / 2, -(box.y0 + box.y1) / 2).scale(BOX / max(box.width, box.height))
@@ -449,7 +474,7 @@ def _render_outline(outline):
     return np.roll(image, (down, right), axis=(0, 1))
 
 
-def _fill(outline, transform):
+def _fill(outline: TextPath, transform: Affine2D) -> Array:
     """Fill an outline (y upwards) on a dark square; a pixel is the share of its area that is covered, 0…255."""
     renderer = RendererAgg(SIDE, SIDE, dpi=72)
     brush = renderer.new_gc()

@@ -1,19 +1,30 @@
-"""Answers known in closed form or by quadrature: what the approximations of lessons 02–04 are judged by.
+"""Answers known in closed form or by quadrature: what approximations are judged by.
 
-Lesson 01 derives and checks every formula but one; the divergence of two Normal distributions is derived in lesson 03.
-Words for shapes: `y` (datum,) are observations, `x` (datum, weight) is a design matrix whose columns may include a
-constant one for the bias. Logarithms are natural, evidences and divergences in nats.
+Lesson 01 derives the posteriors, lesson 03 the divergence of two Normal distributions. Words for shapes:
+`y` (datum,) are observations, `x` (datum, weight) is a design matrix whose columns may include a constant one for the
+bias. Logarithms are natural, integrals and divergences in nats.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.special import betaln, logsumexp
+from scipy.special import logsumexp
 
-from bnn_course._checks import as_array, as_labels, positive_integer, real_number
+from bnn_course._checks import (
+    Array,
+    as_array,
+    guarded,
+    positive,
+    positive_definite,
+    positive_integer,
+    present,
+    real_number,
+)
 
 
 class Beta(NamedTuple):
@@ -26,105 +37,24 @@ class Beta(NamedTuple):
 class Normal(NamedTuple):
     """Normal distribution: mean (dim,) and covariance (dim, dim)."""
 
-    mean: np.ndarray
-    covariance: np.ndarray
+    mean: Array
+    covariance: Array
 
 
-# Entry: what is refused -----------------------------------------------------------------------------------------------
-
-
-def _positive(value, name):
-    return real_number(value, name, low=0, open_ends=True)
-
-
-def _beta(prior):
-    if len(np.atleast_1d(np.asarray(prior, dtype=object))) != 2:
-        raise ValueError(f"prior must hold two numbers, got {prior!r}: pass (ones, zeros), for example (1, 1)")
-    return Beta(_positive(prior[0], "prior[0]"), _positive(prior[1], "prior[1]"))
-
-
-def _flips(flips):
-    return as_labels(flips, "flips", n_classes=2).astype(int)
-
-
-def _normal(value, name):
+def _normal(value: Any, name: str) -> tuple[Normal, Array]:
     """Return `value` as a `Normal` and the lower Cholesky factor of its covariance."""
     if not isinstance(value, tuple) or len(value) != 2:
         raise TypeError(f"{name} must be a pair (mean, covariance), got {type(value).__name__}: pass exact.Normal(…)")
     mean = as_array(value[0], f"{name}.mean", ndim=1).astype(float)
-    shape = (len(mean), len(mean))
-    covariance = as_array(value[1], f"{name}.covariance", ndim=2, shape=shape).astype(float)
-    if not np.allclose(covariance, covariance.T, rtol=1e-8, atol=0):
-        worst = np.abs(covariance - covariance.T).max()
-        raise ValueError(
-            f"{name}.covariance must be symmetric, got entries that differ by {worst:.3g}: use (c + c.T) / 2"
-        )
-    try:
-        factor = cholesky(covariance, lower=True)
-    except np.linalg.LinAlgError:
-        smallest = np.linalg.eigvalsh(covariance)[0]
-        raise ValueError(
-            f"{name}.covariance must be positive definite, got the eigenvalue {smallest:.3g}: check it, or add a small "
-            "multiple of the unit matrix"
-        ) from None
+    covariance, factor = positive_definite(value[1], f"{name}.covariance", size=len(mean))
     return Normal(mean, covariance), factor
-
-
-def _regression(x, y, noise_sd, prior_sd):
-    x = as_array(x, "x", ndim=2).astype(float)
-    y = as_array(y, "y", ndim=1, shape=(len(x),)).astype(float)
-    return x, y, _positive(noise_sd, "noise_sd"), _positive(prior_sd, "prior_sd")
-
-
-# A coin ---------------------------------------------------------------------------------------------------------------
-
-
-def coin_posterior(flips, *, prior):
-    """Posterior of the probability of a one, Beta prior and independent flips (lesson 01).
-
-    Parameters
-    ----------
-    flips : array of int (datum,)
-        Zeros and ones.
-    prior : Beta or pair of float
-        Both positive; (1, 1) is uniform.
-
-    Returns
-    -------
-    Beta
-
-    References
-    ----------
-    Bishop (2006), Pattern Recognition and Machine Learning, section 2.1.1.
-    """
-    flips, prior = _flips(flips), _beta(prior)
-    return Beta(prior.ones + int(flips.sum()), prior.zeros + int((1 - flips).sum()))
-
-
-def coin_log_evidence(flips, *, prior):
-    """Log probability of exactly these flips in this order, averaged over the prior: a ratio of Beta functions.
-
-    Parameters
-    ----------
-    flips : array of int (datum,)
-        Zeros and ones.
-    prior : Beta or pair of float
-        Both positive. Shown in full in lesson 01.
-
-    Returns
-    -------
-    float
-        In nats.
-    """
-    prior = _beta(prior)
-    return float(betaln(*coin_posterior(flips, prior=prior)) - betaln(*prior))
 
 
 # A mean ---------------------------------------------------------------------------------------------------------------
 
 
-def normal_mean_posterior(y, *, noise_sd, prior_mean, prior_sd):
-    """Posterior of the mean of Normal observations with known noise: precisions add (lesson 01).
+def normal_mean_posterior(y: ArrayLike, *, noise_sd: float, prior_mean: float, prior_sd: float) -> Normal:
+    """Posterior of the mean of Normal observations with known noise: precisions add (appendix F).
 
     Parameters
     ----------
@@ -150,31 +80,10 @@ def normal_mean_posterior(y, *, noise_sd, prior_mean, prior_sd):
     return Normal(prior_mean + centred.mean, centred.covariance)
 
 
-def normal_mean_log_evidence(y, *, noise_sd, prior_mean, prior_sd):
-    """Log density of Normal observations, averaged over the Normal prior of their mean (lesson 01).
-
-    Parameters
-    ----------
-    y : array (datum,)
-    noise_sd : float
-        Standard deviation of one observation, > 0.
-    prior_mean : float
-    prior_sd : float
-        Standard deviation of the prior, > 0.
-
-    Returns
-    -------
-    float
-        In nats.
-    """
-    y = as_array(y, "y", ndim=1).astype(float) - real_number(prior_mean, "prior_mean")
-    return regression_log_evidence(np.ones((len(y), 1)), y, noise_sd=noise_sd, prior_sd=prior_sd)
-
-
 # Linear regression ----------------------------------------------------------------------------------------------------
 
 
-def regression_posterior(x, y, *, noise_sd, prior_sd):
+def regression_posterior(x: ArrayLike, y: ArrayLike, *, noise_sd: float, prior_sd: float) -> Normal:
     r"""Posterior of the weights of a linear model with known noise and independent Normal(0, prior_sd²) priors.
 
     .. math:: \Sigma_N = (X^\top X / \sigma^2 + I / s_0^2)^{-1}, \qquad m_N = \Sigma_N X^\top y / \sigma^2
@@ -199,7 +108,9 @@ def regression_posterior(x, y, *, noise_sd, prior_sd):
     ----------
     Bishop (2006), equations 3.53–3.55.
     """
-    x, y, noise_sd, prior_sd = _regression(x, y, noise_sd, prior_sd)
+    x = as_array(x, "x", ndim=2).astype(float)
+    y = as_array(y, "y", ndim=1, shape=(len(x),)).astype(float)
+    noise_sd, prior_sd = positive(noise_sd, "noise_sd"), positive(prior_sd, "prior_sd")
     n_weights = x.shape[1]
     factor = cholesky(x.T @ x / noise_sd**2 + np.eye(n_weights) / prior_sd**2, lower=True)
     covariance = cho_solve((factor, True), np.eye(n_weights))
@@ -207,35 +118,10 @@ def regression_posterior(x, y, *, noise_sd, prior_sd):
     return Normal(cho_solve((factor, True), x.T @ y / noise_sd**2), covariance)
 
 
-def regression_log_evidence(x, y, *, noise_sd, prior_sd):
-    r"""Log evidence of a linear model with known noise and independent Normal(0, prior_sd²) priors of its weights.
-
-    All observations together are Normal(0, σ² I + s₀² X Xᵀ). Lesson 01.
-
-    Parameters
-    ----------
-    x : array (datum, weight)
-    y : array (datum,)
-    noise_sd : float
-        σ > 0.
-    prior_sd : float
-        s₀ > 0.
-
-    Returns
-    -------
-    float
-        In nats.
-    """
-    x, y, noise_sd, prior_sd = _regression(x, y, noise_sd, prior_sd)
-    factor = cholesky(noise_sd**2 * np.eye(len(y)) + prior_sd**2 * x @ x.T, lower=True)
-    white = solve_triangular(factor, y, lower=True)
-    return float(-0.5 * white @ white - np.log(np.diag(factor)).sum() - 0.5 * len(y) * np.log(2 * np.pi))
-
-
 # Any density ----------------------------------------------------------------------------------------------------------
 
 
-def normal_kl(q, p):
+def normal_kl(q: Normal | tuple[ArrayLike, ArrayLike], p: Normal | tuple[ArrayLike, ArrayLike]) -> float:
     r"""Kullback–Leibler divergence KL(q‖p) of two Normal distributions, in nats (lesson 03).
 
     .. math:: \tfrac12 \big[\operatorname{tr}(\Sigma_p^{-1}\Sigma_q) + (m_p - m_q)^\top \Sigma_p^{-1} (m_p - m_q)
@@ -262,7 +148,7 @@ def normal_kl(q, p):
     return float(0.5 * ((spread**2).sum() + shift @ shift - len(q.mean) + log_dets))
 
 
-def log_integral(log_density, low, high, *, cells=1000):
+def log_integral(log_density: Callable[[Array], ArrayLike], low: float, high: float, *, cells: int = 1000) -> float:
     """Logarithm of the integral of exp(log_density) from `low` to `high`, by the midpoint rule (lesson 01).
 
     With a log likelihood plus a log prior it is the log evidence. The rule is very accurate for a smooth density that
@@ -281,14 +167,12 @@ def log_integral(log_density, low, high, *, cells=1000):
     float
         −inf if the density is zero at every midpoint.
     """
-    if not callable(log_density):
-        raise TypeError(f"log_density must be callable, got {log_density!r}: pass a function of an array of points")
     low, high = real_number(low, "low"), real_number(high, "high")
     if low >= high:
         raise ValueError(f"low must be below high, got {low} and {high}: exchange them")
     cells = positive_integer(cells, "cells")
     width = (high - low) / cells
-    values = np.asarray(log_density(low + width * (np.arange(cells) + 0.5)), dtype=float)
+    values = present(guarded(log_density, "log_density")(low + width * (np.arange(cells) + 0.5)), "log_density")
     if values.shape != (cells,):
         raise ValueError(f"log_density must return shape ({cells},), got {values.shape}: give one value per point")
     if (bad := np.isnan(values) | (values == np.inf)).any():

@@ -1,37 +1,39 @@
-"""From a `pm.Model` to its posterior: mean-field ADVI and MAP with Adam, compiled once, stoppable, resumable; and NUTS.
+"""From a `pm.Model` to its posterior: mean-field ADVI and MAP, compiled once, stoppable, resumable; and NUTS.
 
 Lesson 09 uses it on MNIST. The objective is PyMC's own: the log density is `model.logp()`, minibatches come
 from `pm.Minibatch`, their weight from `total_size`. What differs from `pm.fit` is speed (one compiled
-loop, float32 if the model is float32, counter-based noise) and that a fit can be watched, stopped, saved and continued.
+loop, float32 if the model is float32, counter-based noise) and that a fit can be stopped, saved and continued.
 
-Source: Kucukelbir, Tran, Ranganath, Gelman & Blei (2017), "Automatic Differentiation Variational Inference", JMLR
-18(14), section 2; optimiser: Kingma & Ba (2015), "Adam", algorithm 1.
+A model is read into a `Problem` (`_problem`); the loop (`_loop`) turns a problem and an optimiser into a `State`; an
+`Approximation` samples, saves and loads it (`_checkpoint`).
 """
 
 from __future__ import annotations
 
 import gc
-import io
-import json
-import os
 import sys
-import tempfile
 import time
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import arviz as az
 import jax
-import jax.numpy as jnp
 import numpy as np
 import nutpie
+import optax
+import pandas as pd
+import pymc as pm
 from IPython.display import display
 from pymc.stats.convergence import log_warnings, run_convergence_checks
 
-from bnn_course import _checks, _graph
+from bnn_course import _checkpoint, _checks, _graph, _loop, _predict
+from bnn_course._loop import Plan, State
+from bnn_course._problem import Problem
 
-CHUNK = 512  # optimisation steps per call of the compiled loop, at most
+CHECKPOINT_EVERY = 30.0  # seconds between two writings of a checkpoint
 PROGRESS_TAG = {"bnn_course": "progress"}  # marks the progress line, so that stored notebooks do not keep it
 NUTS_STATISTICS = {  # nutpie's names: PyMC's
     "diverging": "diverging",
@@ -40,10 +42,8 @@ NUTS_STATISTICS = {  # nutpie's names: PyMC's
     "depth": "tree_depth",
     "maxdepth_reached": "reached_max_treedepth",
     "step_size": "step_size",
-    "energy": "energy",
     "logp": "lp",
 }
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's constants, as published
 
 
 @dataclass(frozen=True)
@@ -58,19 +58,42 @@ class Approximation:
         Minimised quantity in nats for the full data: one-draw estimates of the negative ELBO, or −log density for MAP.
     step, steps : int
         Optimisation steps taken, and asked for; a fit that was interrupted has ``step < steps``.
+    problem, plan, state, about
+        The model, how it is optimised, all that the next step depends on, and what a checkpoint says of the fit.
     """
 
-    mean: dict
-    sd: dict
+    problem: Problem
+    plan: Plan
+    state: State
     loss: np.ndarray
-    step: int
-    steps: int
-    _settings: dict
-    _moments: tuple
-    _model: object
+    about: _checkpoint.Identity
 
-    def sample(self, draws, *, random_seed):
+    @property
+    def mean(self) -> dict[str, np.ndarray]:
+        """Means by value-variable name."""
+        return dict(zip(self.problem.names, map(np.asarray, self.state.mean), strict=True))
+
+    @property
+    def sd(self) -> dict[str, np.ndarray]:
+        """Standard deviations by value-variable name."""
+        sds = [np.exp(np.asarray(a)) for a in self.state.log_sd] or [np.zeros_like(a) for a in self.mean.values()]
+        return dict(zip(self.problem.names, sds, strict=True))
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        return self.state.step
+
+    @property
+    def steps(self) -> int:
+        """Steps asked for."""
+        return self.plan.steps
+
+    def sample(self, draws: int, *, random_seed: int) -> Any:
         """Independent draws of the free variables, on their own scale, for ArviZ and `predict`.
+
+        `pm.compute_log_likelihood` on a model with minibatches scales the likelihood of a batch up to the full data:
+        for LOO, build the model with all of the data.
 
         Parameters
         ----------
@@ -89,32 +112,47 @@ class Approximation:
             for m, s in zip(self.mean.values(), self.sd.values(), strict=True)
         ]
         with jax.enable_x64(True):
-            constrain = _graph.once(self._model, "constrain", lambda: _graph.constrained_draws(self._model))
-            constrained = constrain(*values)
-        return _idata(self._model, posterior={name: np.asarray(value)[None] for name, value in constrained.items()})
+            constrained = self.problem.constrain(values)
+        return _idata(self.problem.model, posterior={name: value[None] for name, value in constrained.items()})
 
-    def save(self, path):
+    def with_moments(self, mean: Mapping[str, Any], sd: Mapping[str, Any]) -> Approximation:
+        """The same fit with other means and standard deviations, for example with weights set to zero (lesson 08).
+
+        Parameters
+        ----------
+        mean, sd : dict of str to array_like
+            As the attributes of these names; ``sd`` ≥ 0.
+        """
+        given = {"mean": mean, "sd": sd}
+        for what, values in given.items():
+            shapes = {name: np.shape(value) for name, value in values.items()}
+            wanted = {name: a.shape for name, a in self.mean.items()}
+            if shapes != wanted:
+                raise ValueError(f"{what} must have the shapes {wanted}, got {shapes}: change a copy of fit.{what}")
+        types = {name: a.dtype for name, a in self.mean.items()}
+        with np.errstate(divide="ignore"):  # a weight that is fixed has the logarithm −∞
+            log_sd = tuple(np.log(np.asarray(sd[name], types[name])) for name in types)
+        means = tuple(np.asarray(mean[name], types[name]) for name in types)
+        return replace(self, state=self.state._replace(mean=means, log_sd=log_sd))
+
+    def save(self, path: str | Path) -> None:
         """Write all that is needed to continue or predict to `path` (``.npz``): whole or not at all, without pickle."""
-        arrays = {f"mean/{n}": a for n, a in self.mean.items()} | {f"sd/{n}": a for n, a in self.sd.items()}
-        arrays |= {f"moment/{i}": a for i, a in enumerate(self._moments)}
-        header = {"step": self.step, "steps": self.steps, "settings": self._settings}
-        header["model"] = _fingerprint(self._model)
-        _write_npz(Path(path), arrays | {"loss": self.loss, "header": np.array(json.dumps(header))})
+        _checkpoint.write(_path(path), self.problem.names, self.plan, self.state, self.loss, self.about)
 
 
 def advi(
-    model,
+    model: pm.Model,
     *,
-    steps,
-    learning_rate,
-    random_seed,
-    schedule="cosine",
-    start=None,
-    start_sd=0.02,
-    callback=None,
-    callback_every=1000,
-    resume=None,
-):
+    steps: int,
+    random_seed: int,
+    learning_rate: float | None = None,
+    optimizer: optax.GradientTransformation | None = None,
+    start: Mapping[str, Any] | None = None,
+    start_sd: float = 0.02,
+    total_size: int | None = None,
+    checkpoint: str | Path | None = None,
+    resume: Approximation | None = None,
+) -> Approximation:
     """Fit a mean-field Normal to the posterior of `model` by maximising the ELBO (KL weight 1).
 
     Parameters
@@ -123,20 +161,21 @@ def advi(
         Any model with continuous free variables; data through `pm.Minibatch` need ``total_size``.
     steps : int
         Optimisation steps in all (a resumed fit continues to this number).
-    learning_rate : float
-        Adam's step size, > 0; with ``schedule="cosine"`` the largest one.
     random_seed : int
         Seeds the batch order and the noise: the same seed gives the same fit.
-    schedule : {"cosine", "constant"}
-        "cosine" lets the step size fall to zero over `steps` (Loshchilov & Hutter 2017, eq. 5).
+    learning_rate : float, optional
+        Largest step size of Adam, > 0; it falls to zero over `steps` along half a cosine.
+    optimizer : optax.GradientTransformation, optional
+        Takes the place of Adam and `learning_rate`: exactly one of the two is given.
     start : dict of str to array_like, optional
         Start of the means, constrained values by variable name; default: PyMC's initial point.
     start_sd : float
         Start of all standard deviations on the unconstrained scale, > 0.
-    callback : callable, optional
-        ``callback(approximation)`` after every `callback_every` steps; a true return value stops the fit:
-        `loss_stands_still` is such a rule.
-    callback_every : int
+    total_size : int, optional
+        Says that the model's ``total_size`` is meant where it differs from the rows of the data (appendix B).
+    checkpoint : str or pathlib.Path, optional
+        File (``.npz``) that the fit is written to every half minute and at its end, whatever ends it. Where the file
+        exists, the fit goes on from it: a fit that was killed, called again, ends as if nothing had been.
     resume : Approximation, optional
         Continue this fit, made from the same model with the same settings; only the learning rate may be another.
 
@@ -147,29 +186,31 @@ def advi(
     Raises
     ------
     FloatingPointError
-        If the loss is not finite; names step and variable, and carries the last good state as ``error.approximation``.
+        If the loss is not finite; names step and variable, and carries the last good state as ``error.approximation``,
+        as does any other error during the fit.
     """
-    where = {"start": start, "start_sd": start_sd, "resume": resume}
-    return _fit(model, "advi", steps, learning_rate, random_seed, schedule, callback, callback_every, **where)
+    plan = _plan(steps, random_seed, learning_rate, optimizer)
+    start_sd = _checks.real_number(start_sd, "start_sd", low=0.0, high=np.inf, open_ends=True)
+    return _fit(Problem(model), plan, Origin("advi", start, start_sd, total_size), checkpoint, resume)
 
 
 def find_map(
-    model,
+    model: pm.Model,
     *,
-    steps,
-    learning_rate,
-    random_seed,
-    schedule="cosine",
-    start=None,
-    callback=None,
-    callback_every=1000,
-    resume=None,
-):
+    steps: int,
+    random_seed: int,
+    learning_rate: float | None = None,
+    optimizer: optax.GradientTransformation | None = None,
+    start: Mapping[str, Any] | None = None,
+    total_size: int | None = None,
+    checkpoint: str | Path | None = None,
+    resume: Approximation | None = None,
+) -> Approximation:
     """Maximise the log posterior density of `model` over its variables on their own scale (no Jacobian).
 
     Parameters
     ----------
-    model, steps, learning_rate, random_seed, schedule, start, callback, callback_every, resume
+    model, steps, random_seed, learning_rate, optimizer, start, total_size, checkpoint, resume
         As in `advi`.
 
     Returns
@@ -177,21 +218,21 @@ def find_map(
     Approximation
         All standard deviations are 0.
     """
-    where = {"start": start, "start_sd": 0.0, "resume": resume}
-    return _fit(model, "map", steps, learning_rate, random_seed, schedule, callback, callback_every, **where)
+    plan = _plan(steps, random_seed, learning_rate, optimizer)
+    return _fit(Problem(model), plan, Origin("map", start, None, total_size), checkpoint, resume)
 
 
 def nuts(
-    model,
+    model: pm.Model,
     *,
-    draws,
-    tune,
-    chains,
-    random_seed,
-    target_accept=0.8,
-    max_treedepth=10,
-    compute_convergence_checks=True,
-):
+    draws: int,
+    tune: int,
+    chains: int,
+    random_seed: int,
+    target_accept: float = 0.8,
+    max_treedepth: int = 10,
+    compute_convergence_checks: bool = True,
+) -> Any:
     """Draw from the posterior of `model` with the No-U-Turn sampler of nutpie, a chain on each core (lesson 02).
 
     The sampler of ``pm.sample(nuts_sampler="pymc")`` on the same log density, with as many effective draws among as
@@ -217,7 +258,8 @@ def nuts(
     -------
     arviz.InferenceData or xarray.DataTree
         Groups ``posterior``, with the free variables and the deterministics, and ``sample_stats``, with ``diverging``,
-        ``acceptance_rate``, ``n_steps``, ``tree_depth``, ``step_size``, ``energy`` and ``lp``; dims (chain, draw, …).
+        ``acceptance_rate``, ``n_steps``, ``tree_depth``, ``step_size`` and ``lp``; dims (chain, draw, …). Interrupted,
+        it returns with a warning the draws that all chains have.
 
     Raises
     ------
@@ -231,69 +273,51 @@ def nuts(
     accept = _checks.real_number(target_accept, "target_accept", low=0.0, high=1.0, open_ends=True)
     depth = _checks.positive_integer(max_treedepth, "max_treedepth")
     seed = _seed(random_seed)
-    _graph.refuse_unfit(model)
-    if _graph.has_minibatches(model):
+    problem = Problem(model)
+    problem.refuse_unfit()
+    if problem.batches.size is not None:
         raise ValueError("model must see all its data, got pm.Minibatch: build it with the arrays themselves for NUTS")
-    data = tuple((value.shape, value.tobytes()) for value in _graph.shared_values(model))
+    start = problem.start()
+    problem.check(start, finite=False)
+    data = tuple((value.shape, value.tobytes()) for value in problem.shared_values)
     compiled = _graph.once(model, ("nuts", data), lambda: _compiled_nuts(model))
-    found = nutpie.sample(
-        compiled, **sizes, seed=seed, target_accept=accept, maxdepth=depth, save_warmup=False, progress_bar=False
-    )
+    options = {"target_accept": accept, "maxdepth": depth, "save_warmup": False, "progress_bar": False}
+    try:
+        trace = nutpie.sample(compiled, **sizes, seed=_loop.folded(seed, 64), **options)
+    except RuntimeError:
+        problem.check(start)  # names the variable, if the log density is not finite at the start
+        raise
+    complete = _complete_draws(trace["sample_stats"]["logp"].values, draws)
     names = [variable.name for variable in (*model.free_RVs, *model.deterministics)]
-    posterior = {name: found["posterior"][name].values for name in names}
-    statistics = {name: found["sample_stats"][source].values for source, name in NUTS_STATISTICS.items()}
+    posterior = {name: trace["posterior"][name].values[:, :complete] for name in names}
+    statistics = {name: trace["sample_stats"][of].values[:, :complete] for of, name in NUTS_STATISTICS.items()}
     idata = _idata(model, posterior=posterior, sample_stats=statistics)
     if compute_convergence_checks:
         log_warnings(run_convergence_checks(idata, model))
     return idata
 
 
-def _compiled_nuts(model):
+def _compiled_nuts(model: pm.Model) -> Any:
     _graph.forget("nuts")
     gc.collect()  # PyTensor's graphs refer to themselves
-    return nutpie.compile_pymc_model(model)
+    compiled = nutpie.compile_pymc_model(model)
+    labels = {name: pd.Index(values) for name, values in _coordinates(model).items()}  # each of one type, for nutpie
+    return replace(compiled, _coords=compiled.coords | labels)
 
 
-def loss_stands_still(approximation, *, window=1000):
-    """Say whether more steps no longer lower the loss by more than its noise: a rule to stop a fit by.
-
-    The mean loss of the last `window` steps is compared with that of the `window` steps before. The fit goes on while
-    the fall between them is larger than twice its standard error; at the optimum it stops at about 98 checks in 100.
-    Pass it as ``callback``, with a constant schedule: a step size that falls to zero makes every loss stand still. A
-    smaller step size may lower the loss further.
-
-    The rule knows only what can be seen in the noise. It stops a fit too early if the loss falls by less than
-    ``2 * sqrt(2 / window)`` times its standard deviation in `window` steps, if the fit sits on a plateau (a network
-    that starts at zero, lesson 05), or if single huge losses set the standard error (a large `start_sd`). It stops a
-    fit whose loss rises, too: look at `loss`. A longer window sees more, ``partial(loss_stands_still, window=5000)``
-    with ``callback_every=5000``; checks more frequent than the window are more chances to stop early.
-
-    Parameters
-    ----------
-    approximation : Approximation
-    window : int
-        Steps, at least 2; a callback is called with 1000.
-
-    Returns
-    -------
-    bool
-        False while fewer than ``2 * window`` steps have been taken.
-    """
-    if not isinstance(approximation, Approximation):
-        kind = type(approximation).__name__
-        raise TypeError(f"approximation must be an Approximation, got {kind}: pass what advi or find_map returned")
-    window = _checks.positive_integer(window, "window")
-    if window < 2:
-        raise ValueError(f"window must be ≥ 2 steps, got {window}: one loss has no spread")
-    before, last = approximation.loss[-2 * window : -window], approximation.loss[-window:]
-    if len(before) < window:
-        return False
-    standard_error = np.sqrt((before.var(ddof=1) + last.var(ddof=1)) / window)
-    return bool(before.mean() - last.mean() <= 2 * standard_error)
+def _complete_draws(log_density: np.ndarray, draws: int) -> int:
+    """The number of draws that all chains have: where nutpie was interrupted, it fills the others up with NaN."""
+    complete = int((~np.isnan(log_density)).all(axis=0).sum())
+    if complete == 0:
+        raise KeyboardInterrupt("nuts was interrupted before all chains had drawn: nothing can be kept")
+    if complete < draws:
+        said = f"nuts was interrupted: {complete} of {draws} draws of each chain are kept, those that all chains have"
+        warnings.warn(said, RuntimeWarning, stacklevel=3)
+    return complete
 
 
-def load(path, model):
-    """Read an `Approximation` that `Approximation.save` wrote, for the model it was fitted to.
+def load(path: str | Path, model: pm.Model) -> Approximation:
+    """Read an `Approximation` that `Approximation.save` wrote, for the model and the data it was fitted to.
 
     Parameters
     ----------
@@ -305,29 +329,16 @@ def load(path, model):
     FileNotFoundError, ValueError
         If the file is missing or damaged, or belongs to another model (the difference is named).
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"checkpoint must be an existing file, got {path}: check the path, or fit and save again"
-        )
-    try:
-        arrays = dict(np.load(io.BytesIO(path.read_bytes()), allow_pickle=False))
-        header = json.loads(str(arrays["header"]))
-    except Exception as error:
-        message = f"checkpoint must be a file written by save(), got an unreadable {path}: fit and save again"
-        raise ValueError(message) from error
-    _refuse_other_model(header["model"], _fingerprint(model))
-
-    def part(prefix):
-        return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-
-    moments = tuple(part("moment/").values())
-    return Approximation(
-        part("mean/"), part("sd/"), arrays["loss"], header["step"], header["steps"], header["settings"], moments, model
-    )
+    return _loaded(_path(path), Problem(model))
 
 
-def log_density(model, *, jacobian=True):
+def _loaded(path: Path, problem: Problem) -> Approximation:
+    plan, state, loss, about = _checkpoint.read(path, problem.names)
+    _checkpoint.refuse_other(about, _checkpoint.identity(problem, "", problem.start(), None))
+    return Approximation(problem, plan, state, loss, about)
+
+
+def log_density(model: pm.Model, *, jacobian: bool = True) -> Any:
     """The model's log density as a function of unconstrained values (and of a batch), for checks in lessons.
 
     Parameters
@@ -342,29 +353,33 @@ def log_density(model, *, jacobian=True):
         ``f(point, *batch) -> float`` in nats; `point` maps value-variable names to arrays, `batch` holds one array for
         each argument of `pm.Minibatch`, and the likelihood is scaled to ``total_size``.
     """
-    density = _graph.log_density(model, jacobian=jacobian)
+    problem = Problem(model)
+    problem.refuse_unfit()
+    function = problem.log_density(jacobian=jacobian)
+    jitted = _graph.jit(function.call)
 
-    def evaluate(point, *batch):
-        if set(point) != set(density.names):
-            raise ValueError(f"point must have the keys {list(density.names)}, got {list(point)}: name each of them")
-        if len(batch) != len(density.data):
-            raise ValueError(f"batch must hold {len(density.data)} array(s), got {len(batch)}: one per minibatch")
-        values = tuple(np.asarray(point[name], dtype=density.dtype) for name in density.names)
-        batch = tuple(np.asarray(b, dtype=full.dtype) for b, full in zip(batch, density.data, strict=True))
+    def evaluate(point: Mapping[str, Any], *batch: Any) -> float:
+        if set(point) != set(problem.names):
+            raise ValueError(f"point must have the keys {list(problem.names)}, got {list(point)}: name each of them")
+        arrays = problem.batches.arrays
+        if len(batch) != len(arrays):
+            raise ValueError(f"batch must hold {len(arrays)} array(s), got {len(batch)}: one per minibatch")
+        values = [np.asarray(point[v.name], dtype=v.dtype) for v in model.value_vars]
+        rows = [np.asarray(b, dtype=full.dtype) for b, full in zip(batch, arrays, strict=True)]
         with jax.enable_x64(True):
-            return float(jax.jit(density.function)(values, batch, density.constants()))
+            return float(jitted(*values, *rows, *function.constants())[0])
 
     return evaluate
 
 
-def predict(model, posterior, names, *, given):
+def predict(model: pm.Model, posterior: Any, names: str | Sequence[str], *, given: Mapping[Any, Any]) -> Any:
     """Evaluate deterministic variables of `model` for every posterior draw, with new data in place of the old.
 
     Parameters
     ----------
     model : pm.Model
-    posterior : InferenceData or DataTree with a group ``posterior``
-        For example from `Approximation.sample` or `pm.sample`.
+    posterior : InferenceData, DataTree or Dataset
+        Draws, for example from `Approximation.sample`, `pm.sample` or `az.extract`.
     names : str or sequence of str
         Names of `pm.Deterministic` variables.
     given : dict
@@ -375,282 +390,162 @@ def predict(model, posterior, names, *, given):
     numpy.ndarray or dict of str to numpy.ndarray
         One array (draw, …) for a single name, else one per name; chains are laid end to end.
     """
-    single = isinstance(names, str)
-    names = [names] if single else list(names)
+    problem = Problem(model)
+    wanted = [names] if isinstance(names, str) else list(names)
     known = [variable.name for variable in model.deterministics]
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in wanted if name not in known]
     if unknown:
         raise ValueError(
             f"names must be pm.Deterministic variables of the model ({', '.join(known)}), got {unknown}: name one of "
             "them, or use pm.sample_posterior_predictive for random ones"
         )
-    forward, draw_names, values = _graph.forward_function(model, names, given)
-    group = az.convert_to_dataset(posterior, group="posterior")
-    missing = [name for name in draw_names if name not in group]
-    if missing:
-        raise ValueError(f"posterior must hold draws of {', '.join(draw_names)}, missing {missing}: sample them first")
-    draws = tuple(group[name].transpose("chain", "draw", ...).values for name in draw_names)
-    draws = tuple(d.reshape(-1, *d.shape[2:]) for d in draws)
-    with jax.enable_x64(True):
-        outputs = _stacked(forward, draws, _graph.to_device(values))
-    return outputs[0] if single else dict(zip(names, outputs, strict=True))
+    outputs = _predict.evaluate(problem, wanted, given, posterior)
+    return outputs[0] if isinstance(names, str) else dict(zip(wanted, outputs, strict=True))
 
 
-def _stacked(function, draws, values):
-    """Outputs of a function for each draw, stacked; one draw at a time is in memory beside them."""
-    outputs = None
-    for place, draw in enumerate(zip(*draws, strict=True)):
-        found = function(draw, values)
-        if outputs is None:
-            outputs = [np.empty((len(draws[0]), *out.shape), out.dtype) for out in found]
-        for output, out in zip(outputs, found, strict=True):
-            output[place] = out
-    return outputs
+# --- a fit ----------------------------------------------------------------------------------------------------------
 
 
-# --- the loop -------------------------------------------------------------------------------------------------------
+def _plan(steps: int, random_seed: int, learning_rate: float | None, optimizer: Any) -> Plan:
+    if (learning_rate is None) == (optimizer is None):
+        raise TypeError(
+            f"exactly one of learning_rate and optimizer must be given, got {learning_rate!r} and {optimizer!r}: a "
+            "learning_rate is for Adam, another optimiser has its own"
+        )
+    if learning_rate is not None:
+        learning_rate = _checks.real_number(learning_rate, "learning_rate", low=0.0, high=np.inf, open_ends=True)
+    elif not isinstance(optimizer, optax.GradientTransformation):
+        raise TypeError(f"optimizer must be an optax.GradientTransformation, got {optimizer!r}: e.g. optax.adam(1e-3)")
+    return Plan(_checks.positive_integer(steps, "steps"), _seed(random_seed), learning_rate, optimizer)
+
+
+class Origin(NamedTuple):
+    """Where a fit starts, and by which method."""
+
+    method: str
+    start: Mapping[str, Any] | None
+    start_sd: float | None  # None for a point
+    total_size: int | None
 
 
 def _fit(
-    model, kind, steps, learning_rate, random_seed, schedule, callback, callback_every, *, start, start_sd, resume
-):
-    settings = {
-        "kind": kind,
-        "learning_rate": _checks.real_number(learning_rate, "learning_rate", low=0.0, high=np.inf, open_ends=True),
-        "random_seed": _seed(random_seed),
-        "schedule": _checks.one_of(schedule, "schedule", ("cosine", "constant")),
-    }
-    if kind == "advi":
-        start_sd = _checks.real_number(start_sd, "start_sd", low=0.0, high=np.inf, open_ends=True)
-    steps = _checks.positive_integer(steps, "steps")
-    callback_every = _checks.positive_integer(callback_every, "callback_every")
-    density = _graph.once(model, ("density", kind), lambda: _graph.log_density(model, jacobian=kind == "advi"))
-    found = resume or _starting_state(model, kind, density, settings, steps, start, start_sd)
-    found = _refuse_resume(found, model, settings, steps)
-    progress = _Progress(steps)
-    with jax.enable_x64(True):
-        run = _graph.once(model, ("loop", kind), lambda: _compiled_loop(density, kind))
-        schedule = np.array([settings["learning_rate"], steps if settings["schedule"] == "cosine" else np.inf])
-        key = np.uint32(settings["random_seed"] & 0xFFFFFFFF)
-
-        def advance(state, batches, n):
-            return run(state, data, constants, batches, schedule, key, done, n)
-
-        data, constants = _graph.to_device(density.data), _graph.to_device(density.constants())
-        losses, state = [found.loss], _state_of(found)
-        done = found.step
-
-        def so_far():
-            return _approximation(found, state, np.concatenate(losses)[:done], done, steps)
-
-        chunk = 16
-        try:
-            while done < steps:
-                wall = time.perf_counter()
-                n = min(chunk, steps - done, callback_every - done % callback_every)
-                batches = _batch_rows(density, settings["random_seed"], done, n)
-                new_state, loss = advance(state, batches, n)
-                loss = np.asarray(loss)[:n]
-                if not np.isfinite(loss).all():
-                    error, good = _not_finite_error(partial(advance, state, batches), density.names, loss, done)
-                    kept, loss = advance(state, batches, good)
-                    losses.append(np.asarray(loss)[:good])
-                    error.approximation = _approximation(found, kept, np.concatenate(losses), done + good, steps)
-                    raise error
-                losses.append(loss)
-                state, done = new_state, done + n
-                progress.show(done, loss[-1])
-                if time.perf_counter() - wall < 0.3:
-                    chunk = min(2 * chunk, CHUNK)
-                if callback is not None and done % callback_every == 0 and callback(so_far()):
-                    break
-        except KeyboardInterrupt:
-            progress.note(f"interrupted at step {done:,} of {steps:,}: continue with resume=")
-        return so_far()
+    problem: Problem, plan: Plan, origin: Origin, checkpoint: str | Path | None, resume: Approximation | None
+) -> Approximation:
+    """Read the model, take or make the state it is in, and take the steps that are left."""
+    problem.refuse_unfit()
+    problem.refuse_total_size(origin.total_size)
+    path = None if checkpoint is None else _path(checkpoint)
+    if resume is not None:
+        found = _continued(resume, problem, plan, origin.method)
+    else:
+        found = _begin(problem, plan, origin)
+    if path is not None and path.exists():
+        found = _from_checkpoint(path, found)
+    return _run(found, path)
 
 
-def _compiled_loop(density, kind):
-    """``run(state, data, constants, batches, schedule, key, first, n)``: n optimisation steps in one call.
-
-    Compiled once per model: everything that differs between two fits of a model is an argument.
-    """
-    variational = kind == "advi"
-    offsets = np.cumsum([0, *(int(np.prod(shape)) for shape in density.shapes)])
-
-    def noise(step, key):
-        stream = _hash(_hash(jnp.uint32(step) + jnp.uint32(0x9E3779B9)) ^ key)
-        return tuple(
-            _normals(offset, shape, stream, density.dtype)
-            for offset, shape in zip(offsets[:-1], density.shapes, strict=True)
-        )
-
-    def objective(parameters, batch, constants, step, key):
-        mean, log_sd = parameters
-        if not variational:
-            return -density.function(mean, batch, constants)
-        values = tuple(m + jnp.exp(s) * e for m, s, e in zip(mean, log_sd, noise(step, key), strict=True))
-        entropy = sum(jnp.sum(s) for s in log_sd) + 0.5 * offsets[-1] * np.log(2 * np.pi * np.e)
-        return -density.function(values, batch, constants) - entropy
-
-    def rate(step, schedule):
-        largest, steps = schedule  # a constant schedule is a cosine of infinite length
-        bias = jnp.sqrt(1 - BETA2 ** (step + 1.0)) / (1 - BETA1 ** (step + 1.0))
-        return (0.5 * largest * (1 + jnp.cos(np.pi * step / steps)) * bias).astype(density.dtype)
-
-    def one_step(i, carry, data, constants, batches, schedule, key, first):
-        parameters, m, v, losses = carry
-        batch = tuple(array[batches[i]] for array in data)
-        step = first + i
-        loss, gradient = jax.value_and_grad(objective)(parameters, batch, constants, step, key)
-        m = jax.tree.map(lambda a, g: BETA1 * a + (1 - BETA1) * g, m, gradient)
-        v = jax.tree.map(lambda a, g: BETA2 * a + (1 - BETA2) * g * g, v, gradient)
-        alpha = rate(step.astype(jnp.float64), schedule)
-        parameters = jax.tree.map(lambda p, a, b: p - alpha * a / (jnp.sqrt(b) + EPSILON), parameters, m, v)
-        return parameters, m, v, losses.at[i].set(loss)
-
-    @jax.jit
-    def run(state, data, constants, batches, schedule, key, first, n):
-        def body(i, carry):
-            return one_step(i, carry, data, constants, batches, schedule, key, first)
-
-        *state, losses = jax.lax.fori_loop(0, n, body, (*state, jnp.zeros(CHUNK, jnp.float64)))
-        return tuple(state), losses
-
-    return run
+def _begin(problem: Problem, plan: Plan, origin: Origin) -> Approximation:
+    """The approximation before the first step."""
+    point = problem.start(origin.start)
+    problem.check(point)
+    about = _checkpoint.identity(problem, origin.method, point, origin.start_sd)
+    log_sd = [] if origin.start_sd is None else [np.log(np.full_like(a, origin.start_sd)) for a in point.values()]
+    return Approximation(problem, plan, _loop.begin(plan, list(point.values()), log_sd), np.zeros(0), about)
 
 
-def _hash(x):
-    """Mix 32 bits so that neighbouring counters give unrelated values (C. Wellons, "lowbias32", 2018)."""
-    x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
-    x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
-    return x ^ (x >> 16)
-
-
-def _normals(offset, shape, stream, dtype):
-    """Standard Normal noise from counters offset, offset + 1, …: inverse distribution function of 24 hashed bits.
-
-    The hash needs a few operations and no state, and any (step, component) can be
-    computed on its own, so that a resumed fit draws what an uninterrupted one would have drawn. Values lie in ±5.4.
-    """
-    counters = jnp.arange(int(np.prod(shape)), dtype=jnp.uint32) + jnp.uint32(offset)
-    bits = _hash(_hash(counters + stream) ^ _hash(stream ^ jnp.uint32(0x85EBCA6B))) >> 8
-    uniform = bits.astype(dtype) * np.asarray(2.0**-23, dtype) + np.asarray(2.0**-24 - 1.0, dtype)
-    return (np.asarray(np.sqrt(2.0), dtype) * jax.lax.erf_inv(uniform)).reshape(shape)
-
-
-def _batch_rows(density, seed, first, n):
-    """Row numbers of the batches of steps first … first + n − 1: each pass visits every row once, in a new order."""
-    if density.batch_size is None:
-        return np.zeros((CHUNK, 0), np.int32)
-    rows = len(density.data[0])
-    per_pass = rows // density.batch_size
-    batches = np.zeros((CHUNK, density.batch_size), np.int32)
-    orders = {}
-    for i in range(n):
-        epoch, place = divmod(first + i, per_pass)
-        if epoch not in orders:
-            orders[epoch] = np.random.default_rng([seed, epoch]).permutation(rows)
-        batches[i] = orders[epoch][place * density.batch_size : (place + 1) * density.batch_size]
-    return batches
-
-
-# --- states ---------------------------------------------------------------------------------------------------------
-
-
-def _starting_state(model, kind, density, settings, steps, start, start_sd):
-    mean = _graph.starting_point(model, start)
-    sd = {name: np.full_like(value, start_sd) for name, value in mean.items()}
-    n_moments = (4 if kind == "advi" else 2) * len(mean)
-    likes = list(mean.values()) * (n_moments // len(mean))
-    moments = tuple(np.zeros_like(a) for a in likes)
-    return Approximation(mean, sd, np.zeros(0), 0, steps, settings, moments, model)
-
-
-def _state_of(found):
-    """The loop's carry: ((means, log sds), first moments, second moments)."""
-    n = len(found.mean)
-    groups = [tuple(jnp.asarray(a) for a in found._moments[i : i + n]) for i in range(0, len(found._moments), n)]
-    mean = tuple(jnp.asarray(a) for a in found.mean.values())
-    if found._settings["kind"] == "map":
-        return (mean, ()), (groups[0], ()), (groups[1], ())
-    log_sd = tuple(jnp.log(jnp.asarray(a)) for a in found.sd.values())
-    return (mean, log_sd), (groups[0], groups[1]), (groups[2], groups[3])
-
-
-def _approximation(found, state, loss, step, steps):
-    (mean, log_sd), first, second = state
-    names = list(found.mean)
-    means = dict(zip(names, map(np.asarray, mean), strict=True))
-    sds = [np.exp(np.asarray(s)) for s in log_sd] or [np.zeros_like(m) for m in means.values()]
-    moments = tuple(np.asarray(a) for part in (*first, *second) for a in part)
-    return replace(
-        found, mean=means, sd=dict(zip(names, sds, strict=True)), loss=loss, step=step, steps=steps, _moments=moments
-    )
-
-
-def _not_finite_error(repeat, names, loss, done):
-    """Go back to the last step with finite loss and parameters, find what broke, and say so.
-
-    ``repeat(n)`` repeats the first n steps of the chunk in which the loss broke.
-    """
-    bad = int(np.argmin(np.isfinite(loss)))
-    good = bad if _first_not_finite(repeat(bad)[0], names) is None else bad - 1
-    culprit = _first_not_finite(repeat(good + 1)[0], names) or "none, the log density itself is not finite"
-    error = FloatingPointError(
-        f"loss must be finite, got {loss[bad]} at step {done + bad} (first bad variable: {culprit}): lower "
-        "learning_rate, scale the data, or start inside the support; the last good state is error.approximation"
-    )
-    return error, good
-
-
-def _first_not_finite(state, names):
-    parameters = state[0]
-    for part in parameters:
-        for name, array in zip(names, part, strict=False):
-            if not np.isfinite(np.asarray(array)).all():
-                return name
-    return None
-
-
-def _refuse_resume(found, model, settings, steps):
+def _continued(found: Approximation, problem: Problem, plan: Plan, method: str) -> Approximation:
+    """`found`, to be continued by `plan`; refuse another model or another plan."""
     if not isinstance(found, Approximation):
         raise TypeError(f"resume must be an Approximation, got {type(found).__name__}: pass what advi or load returned")
-    if found._model is not model:
-        _refuse_other_model(_fingerprint(found._model), _fingerprint(model))
-    fixed = {name: value for name, value in settings.items() if name != "learning_rate"}
-    different = {k: (found._settings[k], v) for k, v in fixed.items() if found._settings[k] != v}
-    if settings["schedule"] == "cosine" and found.steps != steps:
-        different["steps"] = (found.steps, steps)
-    if different:
+    if found.problem.model is not problem.model:
+        _checkpoint.refuse_other(found.about, _checkpoint.identity(problem, method, problem.start(), None))
+    was = {"method": found.about["method"]["is"]} | found.plan._asdict()
+    now = {"method": method} | plan._asdict()
+    free = {"learning_rate", "optimizer"} | ({"steps"} if plan.optimizer is not None else set())
+    different = {k: (was[k], now[k]) for k in now if k not in free and was[k] != now[k]}
+    if different or (found.plan.optimizer is None) != (plan.optimizer is None):
         raise ValueError(f"resume must keep the settings of the fit, got (was, is) {different}: pass the same values")
-    if found.step > steps:
-        raise ValueError(f"steps must be ≥ {found.step} (steps already taken), got {steps}: ask for more steps")
-    return replace(found, _model=model, _settings=settings)
+    if found.step > plan.steps:
+        raise ValueError(f"steps must be ≥ {found.step} (already taken), got {plan.steps}: ask for more steps")
+    return replace(found, problem=problem, plan=plan, state=_loop.refitted(found.state, plan))
 
 
-def _refuse_other_model(was, now):
-    if was != now:
-        gone = {k: v for k, v in was.items() if now.get(k) != v}
-        new = {k: v for k, v in now.items() if was.get(k) != v}
-        raise ValueError(f"model must be the fitted one, got differences: fitted {gone}, now {new}: rebuild that model")
+def _from_checkpoint(path: Path, begun: Approximation) -> Approximation:
+    """The fit as `path` has it, if it is this one."""
+    plan, state, loss, about = _checkpoint.read(path, begun.problem.names)
+    _checkpoint.refuse_other(about, begun.about)
+    was, now = (p._asdict() | {"optimizer": p.optimizer is not None} | a["method"]
+                for p, a in ((plan, about), (begun.plan, begun.about)))  # fmt: skip
+    different = {k: (was[k], now[k]) for k in now if was[k] != now[k]}
+    if different:
+        raise ValueError(
+            f"checkpoint must be of this fit, got {path}, of another one, with (was, is) {different}: pass the same "
+            "values, or the name of a new file"
+        )
+    return replace(begun, state=_loop.refitted(state, begun.plan), loss=loss)
 
 
-def _fingerprint(model):
-    """What identifies a model in a checkpoint: of its variables distribution, parameters, shape and transform."""
-    fingerprint = {}
-    for rv, value in zip(model.free_RVs, model.value_vars, strict=True):
-        transform = model.rvs_to_transforms[rv]
-        shape = tuple(int(s) for s in rv.shape.eval()) if None in rv.type.shape else rv.type.shape
-        scale = type(transform).__name__ if transform else "untransformed"
-        parameters = _graph.parameters_as_text(model, rv)
-        fingerprint[value.name] = f"{rv.owner.op.name}({parameters}) {shape} {scale} {value.dtype}"
-    for rv in model.observed_RVs:
-        parameters = _graph.parameters_as_text(model, rv)
-        fingerprint[rv.name] = f"observed {type(rv.owner.op).__name__}({parameters}) {rv.type.shape}"
-    return fingerprint
+def _run(found: Approximation, path: Path | None) -> Approximation:
+    """Take the steps that are left; whatever ends them, what was found is kept."""
+    task, plan = _task(found), found.plan
+
+    def compiled() -> Any:
+        return _loop.compiled(task.objective, plan.transformation)
+
+    run = _graph.once(found.problem.model, ("loop", found.about["method"]["is"]), compiled, of=plan.optimizer)
+    progress, keeper = _Progress(found.steps), _Keeper(path)
+    if found.step < found.steps:
+        keeper.keep(found, must=True)
+    try:
+        for state, losses in _loop.states(task, found.state, plan, run):
+            found = replace(found, state=state, loss=np.concatenate([found.loss, losses]))
+            progress.show(found.step, losses[-1])
+            keeper.keep(found)
+    except KeyboardInterrupt:
+        progress.note(f"interrupted at step {found.step:,} of {found.steps:,}: continue with resume=")
+    except Exception as error:
+        error.approximation = found  # type: ignore[attr-defined]
+        raise
+    finally:
+        keeper.keep(found, now=True)
+    return found
 
 
-def _seed(value):
+def _task(found: Approximation) -> _loop.Task:
+    problem, method = found.problem, found.about["method"]["is"]
+    density = problem.log_density(jacobian=method == "advi")
+    like = [np.asarray(a) for a in found.state.mean]
+    if method == "advi":
+        objective = _loop.negative_elbo(density.call, like)
+    else:
+        objective = _loop.negative_log_density(density.call)
+    batches = problem.batches
+    return _loop.Task(objective, problem.names, batches.arrays, batches.size, density.constants())
+
+
+class _Keeper:
+    """Writes a fit to its checkpoint from time to time; a disk that is full does not end the fit."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path, self.written = path, time.monotonic()
+
+    def keep(self, found: Approximation, *, now: bool = False, must: bool = False) -> None:
+        late = time.monotonic() - self.written > CHECKPOINT_EVERY
+        if self.path is None or not (now or must or late):
+            return
+        self.written = time.monotonic()
+        try:
+            found.save(self.path)
+        except OSError as error:
+            if must:
+                raise
+            warnings.warn(f"the fit goes on, but is not kept: {error}", RuntimeWarning, stacklevel=2)
+
+
+# --- small things ---------------------------------------------------------------------------------------------------
+
+
+def _seed(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"random_seed must be a whole number ≥ 0, got {value!r}: pass an int")
     if value < 0:
@@ -658,51 +553,57 @@ def _seed(value):
     return int(value)
 
 
-def _idata(model, **groups):
+def _path(value: Any) -> Path:
+    if not isinstance(value, str | Path):
+        raise TypeError(f"checkpoint must be a path, got {value!r}: pass the name of a file, 'fit.npz'")
+    return Path(value)
+
+
+def _idata(model: pm.Model, **groups: dict[str, np.ndarray]) -> Any:
     """InferenceData (ArviZ 0.23) or DataTree (ArviZ 1) with these groups of arrays (chain, draw, …) by name."""
     names = {name for group in groups.values() for name in group}
     dims = {n: list(d) for n, d in model.named_vars_to_dims.items() if n in names}
-    coords = {n: np.asarray(c) for n, c in model.coords.items() if c is not None}
+    coords = _coordinates(model)
     old = az.__version__.startswith("0.")
     return az.from_dict(**groups, dims=dims, coords=coords) if old else az.from_dict(groups, dims=dims, coords=coords)
 
 
-def _write_npz(path, arrays):
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _coordinates(model: pm.Model) -> dict[str, np.ndarray]:
+    """The model's coordinates; labels that no array of one type can hold (tuples, periods, mixtures) as text."""
+    return {name: _labels(values) for name, values in model.coords.items() if values is not None}
+
+
+def _labels(values: Sequence[Any]) -> np.ndarray:
+    index = pd.Index(values, tupleize_cols=False)
+    if index.dtype.kind in "biufM" or all(isinstance(value, str) for value in values):
+        return np.asarray(index)
+    return np.array([value.decode() if isinstance(value, bytes) else str(value) for value in values])
 
 
 class _Progress:
     """One line that says how far a fit is: rewritten in place in a notebook, or on stderr in a terminal."""
 
-    def __init__(self, steps):
-        self.steps, self.began, self.shown, self.handle = steps, time.perf_counter(), 0.0, None
-        self.first = None
+    def __init__(self, steps: int) -> None:
+        self.steps, self.began, self.shown = steps, time.perf_counter(), 0.0
+        self.handle: Any = None
+        self.first: tuple[float, int] | None = None
 
-    def show(self, done, loss):
+    def show(self, done: int, loss: float) -> None:
         now = time.perf_counter()
-        if self.first is None:
-            self.first = (now, done)
+        self.first = self.first or (now, done)
         if now - self.shown < 0.3 and done < self.steps:
             return
         self.shown = now
         if done < self.steps:
-            speed = (now - self.first[0]) / max(1, done - self.first[1])
-            left = speed * (self.steps - done)
+            left = (now - self.first[0]) / max(1, done - self.first[1]) * (self.steps - done)
             self._write(f"step {done:,} of {self.steps:,}   loss {loss:,.0f} nats   {left:.0f} s left")
         else:
-            self._write(f"{done:,} steps in {now - self.began:.0f} s   loss {loss:,.0f} nats", end="\n")
+            self.note(f"{done:,} steps in {now - self.began:.0f} s   loss {loss:,.0f} nats")
 
-    def note(self, text):
+    def note(self, text: str) -> None:
         self._write(text, end="\n")
 
-    def _write(self, text, end=""):
+    def _write(self, text: str, end: str = "") -> None:
         if "ipykernel" in sys.modules:
             data = {"text/plain": text}
             if self.handle is None:

@@ -2,22 +2,30 @@
 
 Colours are those of Okabe and Ito (2008), readable with any colour vision. Throughout the course blue means true or
 right and vermillion means wrong; on maps blue is class 0 and vermillion class 1. What colour says, a marker, a line
-style or a word says too. Extra keywords go to the main artist. Lesson 09 uses every function.
+style or a word says too. Extra keywords go to the main artist.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import FigureBase
+from matplotlib.container import BarContainer, ErrorbarContainer
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
+from numpy.typing import ArrayLike
 
-from bnn_course._checks import as_array, as_labels, in_range, one_of, positive_integer
+from bnn_course._checks import Array, as_array, as_labels, in_range, one_of, positive_integer
 from bnn_course.uncertainty import Reliability, RiskCoverage, as_probability
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GREY, PALE, DARK = "#9A9A9A", "#D9D9D9", "#404040"
 
 CYCLE = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
@@ -31,12 +39,13 @@ UNCERTAINTY_MAP = LinearSegmentedColormap.from_list("uncertainty", ["#FFFFFF", "
 
 SMALL = 8  # points; the smallest text anywhere
 CELL = (1.45, 1.9)  # inches; the smallest cell of a gallery in which nothing overlaps
+COLUMNS = 5  # of a gallery
 
 
 # Shared ---------------------------------------------------------------------------------------------------------------
 
 
-def _axes(ax):
+def _axes(ax: Axes) -> Axes:
     if not isinstance(ax, Axes):
         raise TypeError(
             f"ax must be a matplotlib Axes, got {type(ax).__name__}: create one with fig, ax = plt.subplots()"
@@ -44,7 +53,7 @@ def _axes(ax):
     return ax
 
 
-def _next_style(ax, kwargs):
+def _next_style(ax: Axes, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Give the n-th line on an axes the n-th colour and dash pattern, unless the caller chose."""
     n = sum(line.get_gid() == "series" for line in ax.lines) % len(CYCLE)
     chosen = {"color", "c"} & set(kwargs), {"linestyle", "ls"} & set(kwargs)
@@ -52,11 +61,11 @@ def _next_style(ax, kwargs):
     return style | ({} if chosen[1] else {"linestyle": LINES[n]}) | {"gid": "series"} | kwargs
 
 
-def _percent(axis, decimals=None):
+def _percent(axis: Axis, decimals: int | None = None) -> None:
     axis.set_major_formatter(PercentFormatter(xmax=1, decimals=decimals, symbol=" %"))
 
 
-def _legend_if(ax, label, **kwargs):
+def _legend_if(ax: Axes, label: str | None, **kwargs: Any) -> None:
     if label is not None:
         ax.legend(frameon=False, **kwargs)
 
@@ -64,7 +73,7 @@ def _legend_if(ax, label, **kwargs):
 # Curves ---------------------------------------------------------------------------------------------------------------
 
 
-def loss_curve(ax, steps, loss, *, window=1, **line_kwargs):
+def loss_curve(ax: Axes, steps: ArrayLike, loss: ArrayLike, *, window: int = 1, **line_kwargs: Any) -> Line2D:
     """Draw the loss of a fit against its steps.
 
     Parameters
@@ -98,7 +107,7 @@ def loss_curve(ax, steps, loss, *, window=1, **line_kwargs):
     return line
 
 
-def risk_coverage_curve(ax, curve, label=None, **line_kwargs):
+def risk_coverage_curve(ax: Axes, curve: RiskCoverage, label: str | None = None, **line_kwargs: Any) -> Line2D:
     """Draw the error rate of the kept items against the share kept.
 
     A dot marks where a curve begins when its most certain items are tied, as those of a vote share are.
@@ -134,14 +143,16 @@ def risk_coverage_curve(ax, curve, label=None, **line_kwargs):
 # Calibration ----------------------------------------------------------------------------------------------------------
 
 
-def _wilson(share, count, z=1.96):
+def _wilson(share: Array, count: Array, z: float = 1.96) -> tuple[Array, Array]:
     """Ends of the 95 % Wilson interval of a share."""
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     return middle - half, middle + half
 
 
-def reliability_diagram(ax, reliability, *, label=None, **errorbar_kwargs):
+def reliability_diagram(
+    ax: Axes, reliability: Reliability, *, label: str | None = None, **errorbar_kwargs: Any
+) -> ErrorbarContainer:
     """Draw accuracy against confidence, bin by bin, with the diagonal of perfect calibration.
 
     Bars are 95 % Wilson intervals: a bin of few items can be off the diagonal by chance. Call again to overlay.
@@ -167,19 +178,13 @@ def reliability_diagram(ax, reliability, *, label=None, **errorbar_kwargs):
     confidence, share = reliability.confidence[filled], reliability.accuracy[filled]
     low, high = _wilson(share, reliability.count[filled])
     if not any(line.get_gid() == "diagonal" for line in _axes(ax).lines):
-        ax.plot(
-            [0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (4, 3)), gid="diagonal", label="perfectly calibrated"
-        )
+        diagonal = {"color": GREY, "linewidth": 1, "linestyle": (0, (4, 3)), "gid": "diagonal"}
+        ax.plot([0, 1], [0, 1], label="perfectly calibrated", **diagonal)
     n = sum(line.get_gid() == "series" for line in ax.lines)
     style = _next_style(ax, errorbar_kwargs)
     gid = style.pop("gid")  # for the line alone: the caps are lines, too
-    style = {
-        "marker": MARKERS[n % len(MARKERS)],
-        "markersize": 6,
-        "linewidth": 1.5,
-        "elinewidth": 1,
-        "capsize": 2.5,
-    } | style
+    marker = {"marker": MARKERS[n % len(MARKERS)], "markersize": 6}
+    style = marker | {"linewidth": 1.5, "elinewidth": 1, "capsize": 2.5} | style
     bars = np.clip([share - low, high - share], 0, None)
     drawn = ax.errorbar(confidence, share, yerr=bars, label=label, **style)
     drawn[0].set_gid(gid)
@@ -192,7 +197,7 @@ def reliability_diagram(ax, reliability, *, label=None, **errorbar_kwargs):
 # Pictures and their class probabilities -------------------------------------------------------------------------------
 
 
-def picture(ax, image, **image_kwargs):
+def picture(ax: Axes, image: ArrayLike, **image_kwargs: Any) -> AxesImage:
     """Draw one grey picture as dark ink on white, without ticks.
 
     Parameters
@@ -221,7 +226,14 @@ def picture(ax, image, **image_kwargs):
     return drawn
 
 
-def class_bars(ax, probability, *, true=None, predicted=None, draws=None, **bar_kwargs):
+def class_bars(
+    ax: Axes,
+    probability: ArrayLike,
+    *,
+    true: int | None = None,
+    draws: ArrayLike | None = None,
+    **bar_kwargs: Any,
+) -> BarContainer:
     """Draw the probability of each class: blue the true class, vermillion a wrong prediction, grey the others.
 
     Parameters
@@ -230,8 +242,6 @@ def class_bars(ax, probability, *, true=None, predicted=None, draws=None, **bar_
     probability : array (class,)
     true : int, optional
         Leave out when the picture belongs to no class; the prediction is dark then.
-    predicted : int, optional
-        The most probable class by default.
     draws : array (draw, class), optional
         Probabilities of the posterior draws; whiskers from their 5 % to their 95 % quantile.
 
@@ -241,11 +251,10 @@ def class_bars(ax, probability, *, true=None, predicted=None, draws=None, **bar_
     """
     probability = as_probability(probability, "probability", ndim=1)
     n_classes = len(probability)
-    predicted = int(probability.argmax()) if predicted is None else _class(predicted, "predicted", n_classes)
     colours = [PALE] * n_classes
-    colours[predicted] = DARK if true is None else VERMILLION
+    colours[int(np.argmax(probability))] = DARK if true is None else VERMILLION
     if true is not None:
-        colours[_class(true, "true", n_classes)] = BLUE
+        colours[as_labels([true], "true", n_classes=n_classes)[0]] = BLUE
     style = {"color": colours, "edgecolor": GREY, "linewidth": 0.5, "width": 0.8}
     whiskers = None if draws is None else _whiskers(draws, n_classes)
     bars = _axes(ax).bar(np.arange(n_classes), probability, **(style | bar_kwargs))
@@ -259,19 +268,22 @@ def class_bars(ax, probability, *, true=None, predicted=None, draws=None, **bar_
     return bars
 
 
-def _class(value, name, n_classes):
-    return int(as_labels([value], name, n_classes=n_classes)[0])
-
-
-def _whiskers(draws, n_classes):
+def _whiskers(draws: ArrayLike, n_classes: int) -> Array:
     draws = as_probability(draws, "draws", ndim=2)
     if draws.shape[1] != n_classes:
         raise ValueError(f"draws must have shape (draw, {n_classes}), got {draws.shape}: one column per class")
     return np.quantile(draws, [0.05, 0.95], axis=0)
 
 
-def gallery(fig, images, probability, labels=None, *, draws=None, captions=None, columns=5):
-    """Draw pictures in a grid, each with its true and predicted class in words and its class probabilities as bars.
+def gallery(
+    fig: Figure,
+    images: ArrayLike,
+    probability: ArrayLike,
+    labels: ArrayLike | None = None,
+    *,
+    draws: ArrayLike | None = None,
+) -> list[tuple[Axes, Axes]]:
+    """Draw pictures in rows of five, each with its true and predicted class in words and its probabilities as bars.
 
     Parameters
     ----------
@@ -283,9 +295,6 @@ def gallery(fig, images, probability, labels=None, *, draws=None, captions=None,
         True classes; leave out for pictures that belong to no class.
     draws : array (draw, item, class), optional
         Whiskers on the bars, see `class_bars`.
-    captions : sequence of str (item,), optional
-        A short line above each picture, such as "30°".
-    columns : int
 
     Returns
     -------
@@ -299,31 +308,17 @@ def gallery(fig, images, probability, labels=None, *, draws=None, captions=None,
         labels = as_labels(labels, "labels", n_items=n, n_classes=probability.shape[1])
     if draws is not None:
         draws = as_array(draws, "draws", ndim=3, shape=(None, *probability.shape))
-    cells = _cells(fig, n, min(positive_integer(columns, "columns"), n))
+    cells = _cells(fig, n, min(COLUMNS, n))
     fig.set_layout_engine("none")  # cells are placed by hand, in inches
-    captions = [""] * n if captions is None else _captions(captions, n, cells[0][2])
     drawn = []
     for i, cell in enumerate(cells):
         true = None if labels is None else int(labels[i])
         item_draws = None if draws is None else draws[:, i]
-        drawn.append(_gallery_cell(fig, cell, images[i], probability[i], true, item_draws, captions[i]))
+        drawn.append(_gallery_cell(fig, cell, images[i], probability[i], true, item_draws))
     return drawn
 
 
-def _captions(captions, n, width):
-    """The captions, if there are `n` and each is short enough for a cell `width` inches wide."""
-    if len(captions) != n:
-        raise ValueError(f"captions must hold {n} texts, one per picture, got {len(captions)}: add or drop some")
-    longest = int(width / 0.075)
-    for i, text in enumerate(captions):
-        if not isinstance(text, str):
-            raise TypeError(f"captions must be strings, got {text!r} at position {i}: use str() or an f-string")
-        if len(text) > longest:
-            raise ValueError(f"captions must have at most {longest} characters here, got {text!r}: shorten it")
-    return captions
-
-
-def _cells(fig, n, columns):
+def _cells(fig: Figure, n: int, columns: int) -> list[tuple[float, float, float, float]]:
     """Left, bottom, width, height of each cell in inches, row by row from the top."""
     if not isinstance(fig, FigureBase):
         raise TypeError(
@@ -342,11 +337,18 @@ def _cells(fig, n, columns):
     ]
 
 
-def _gallery_cell(fig, cell, image, probability, true, draws, caption):
+def _gallery_cell(
+    fig: Figure,
+    cell: tuple[float, float, float, float],
+    image: Array,
+    probability: Array,
+    true: int | None,
+    draws: Array | None,
+) -> tuple[Axes, Axes]:
     """One picture at the upper left, words at its right, bars below: placed in inches, so that text never overlaps."""
     left, bottom, width, height = cell
     size = np.tile(fig.bbox.size / fig.dpi, 2)
-    top = bottom + height - (0.26 if caption else 0.10)
+    top = bottom + height - 0.10
     side = min(width - 0.85, 0.6 * (top - bottom - 0.40))
     bars_height = top - side - bottom - 0.40
     picture_ax = fig.add_axes(np.array([left + 0.20, top - side, side, side]) / size)
@@ -354,13 +356,11 @@ def _gallery_cell(fig, cell, image, probability, true, draws, caption):
     picture(picture_ax, image)
     class_bars(bars_ax, probability, true=true, draws=draws)
     bars_ax.set_yticks([0, 0.5, 1], ["0", "", "1"])
-    _words(picture_ax, side, true, int(probability.argmax()))
-    if caption:
-        picture_ax.annotate(caption, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", fontsize=9)
+    _words(picture_ax, side, true, int(np.argmax(probability)))
     return picture_ax, bars_ax
 
 
-def _words(ax, side, true, predicted):
+def _words(ax: Axes, side: float, true: int | None, predicted: int) -> None:
     """True and predicted class at the right of a picture of `side` inches."""
     lines = [] if true is None else [("true", true, BLUE)]
     lines.append(("predicted", predicted, DARK if true is None else BLUE if predicted == true else VERMILLION))
@@ -374,7 +374,9 @@ def _words(ax, side, true, predicted):
 # Maps over the plane --------------------------------------------------------------------------------------------------
 
 
-def probability_map(ax, xs, ys, values, *, kind, **mesh_kwargs):
+def probability_map(
+    ax: Axes, xs: ArrayLike, ys: ArrayLike, values: ArrayLike, *, kind: str, **mesh_kwargs: Any
+) -> QuadMesh:
     """Colour the plane by a probability (diverging, line at ½) or by an uncertainty (sequential from 0).
 
     Parameters
@@ -401,7 +403,7 @@ def probability_map(ax, xs, ys, values, *, kind, **mesh_kwargs):
     return mesh
 
 
-def scatter_classes(ax, x, y, **scatter_kwargs):
+def scatter_classes(ax: Axes, x: ArrayLike, y: ArrayLike, **scatter_kwargs: Any) -> list[PathCollection]:
     """Draw points of the plane, one colour and one marker per class, as in `probability_map`.
 
     Parameters
@@ -423,56 +425,3 @@ def scatter_classes(ax, x, y, **scatter_kwargs):
         _axes(ax).scatter(*x[y == c].T, **({"color": CYCLE[c], "marker": MARKERS[c], "label": f"class {c}"} | style))
         for c in np.unique(y)
     ]
-
-
-# Groups ---------------------------------------------------------------------------------------------------------------
-
-
-def strip_compare(ax, groups, **scatter_kwargs):
-    """Compare distributions: a box of quartiles with 5–95 % whiskers, and dots, for each named group.
-
-    Large groups are drawn by 400 evenly spaced quantiles; the count in the label is that of the data.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Name the quantity with ``ax.set_xlabel``.
-    groups : dict of str to array (item,)
-        From top to bottom.
-
-    Returns
-    -------
-    list of matplotlib.collections.PathCollection
-        The dots of each group.
-    """
-    if not isinstance(groups, dict) or not groups:
-        raise TypeError(
-            f'groups must be a dict of name to values with at least one entry, got {groups!r}: {{"right": …}}'
-        )
-    groups = {name: as_array(values, f"groups[{name!r}]", ndim=1).astype(float) for name, values in groups.items()}
-    colours = [CYCLE[i % len(CYCLE)] for i in range(len(groups))]
-    for place, (values, colour) in enumerate(zip(groups.values(), colours, strict=True)):
-        _box(_axes(ax), values, place - 0.18, colour)
-    dots = [
-        _dots(ax, values, place + 0.2, {"color": colour} | scatter_kwargs)
-        for place, (values, colour) in enumerate(zip(groups.values(), colours, strict=True))
-    ]
-    names = [f"{name}\n{len(values):,}".replace(",", "\N{THIN SPACE}") for name, values in groups.items()]
-    ax.set_yticks(range(len(groups)), names)
-    ax.set_ylim(len(groups) - 0.45, -0.55)
-    return dots
-
-
-def _box(ax, values, place, colour):
-    low, q1, median, q3, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
-    ax.hlines([place, place], [low, q3], [q1, high], color=DARK, linewidth=1.2)
-    ax.vlines([low, high], place - 0.07, place + 0.07, color=DARK, linewidth=1.2)
-    ax.barh(place, q3 - q1, left=q1, height=0.26, facecolor=colour, edgecolor=DARK, linewidth=0.8)
-    ax.vlines(median, place - 0.13, place + 0.13, color="white", linewidth=2.5)
-
-
-def _dots(ax, values, place, style):
-    """Dots on a narrow strip; the golden ratio spreads them evenly, so that no random numbers are needed."""
-    shown = np.sort(values) if len(values) <= 400 else np.quantile(values, np.linspace(0, 1, 400))
-    spread = (np.arange(len(shown)) * 0.6180339887) % 1 - 0.5
-    return ax.scatter(shown, place + 0.26 * spread, **({"s": 7, "alpha": 0.6, "linewidth": 0} | style))

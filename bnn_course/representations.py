@@ -10,19 +10,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
-from bnn_course._checks import as_array, generator, positive_integer
+from bnn_course._checks import Array, as_array, generator, positive_integer
 
 
 class Symmetry(NamedTuple):
     """A signed permutation per draw: unit j of the result is ``sign[j]`` times unit ``order[j]``; both (draw, unit)."""
 
-    order: np.ndarray
-    sign: np.ndarray
+    order: Array
+    sign: Array
 
 
-def align(activations, reference, *, signs=True):
+def align(activations: ArrayLike, reference: ArrayLike, *, signs: bool = True) -> Symmetry:
     """Find the order and signs of each draw's units that bring its activations closest to a reference (lesson 10).
 
     Closest in the sum of squared differences over pictures and units: a linear assignment problem on the inner products
@@ -59,7 +60,7 @@ def align(activations, reference, *, signs=True):
     return Symmetry(np.array(order), np.array(sign))
 
 
-def rearrange(units, symmetry):
+def rearrange(units: ArrayLike, symmetry: Symmetry) -> Array:
     """Apply one signed permutation per draw to the last axis: activations, or the weights into the units (lesson 10).
 
     Weights out of the units, (draw, unit, class), have their units on the axis before the last: swap the axes before
@@ -82,10 +83,11 @@ def rearrange(units, symmetry):
     if (np.sort(order, axis=1) != np.arange(order.shape[1])).any() or (np.abs(sign) != 1).any():
         raise ValueError("symmetry must hold permutations and signs ±1, got others: take it from align")
     shape = (len(units), *[1] * (units.ndim - 2), units.shape[-1])
-    return np.take_along_axis(units, order.reshape(shape), axis=-1) * sign.reshape(shape).astype(units.dtype)
+    moved = np.take_along_axis(units, order.reshape(shape), axis=-1)
+    return np.asarray(moved * sign.reshape(shape).astype(units.dtype))
 
 
-def random_symmetries(draws, units, *, rng):
+def random_symmetries(draws: int, units: int, *, rng: np.random.Generator) -> Symmetry:
     """Draw random orders and signs, uniformly and independently (lesson 10).
 
     Parameters

@@ -7,46 +7,41 @@ Words for shapes: `probabilities` (draw, item, class) holds one class distributi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import entr, rel_entr
 
-from bnn_course._checks import as_array, as_labels, generator, in_range, positive_integer, real_number
+from bnn_course._checks import Array, as_array, as_labels, first, in_range, positive_integer, real_number
 
-ROW_SUM_TOLERANCE = 1e-3  # room for float32 and half-precision softmax
+TOLERANCE = 1e-3  # of an entry and of the sum of a row: room for a softmax in single and half precision
 
 
 class Decomposition(NamedTuple):
     """Uncertainty of each item, shape (item,): total = aleatoric + epistemic."""
 
-    total: np.ndarray
-    aleatoric: np.ndarray
-    epistemic: np.ndarray
+    total: Array
+    aleatoric: Array
+    epistemic: Array
 
 
 class Reliability(NamedTuple):
     """Confidence against accuracy: edges (bin + 1,); confidence, accuracy, count (bin,), NaN where a bin is empty."""
 
-    edges: np.ndarray
-    confidence: np.ndarray
-    accuracy: np.ndarray
-    count: np.ndarray
+    edges: Array
+    confidence: Array
+    accuracy: Array
+    count: Array  # type: ignore[assignment]  # a named tuple has a method of this name, which nobody calls
 
 
 class RiskCoverage(NamedTuple):
     """Error rate `risk` among the kept items when the share `coverage` is kept, one entry per threshold."""
 
-    coverage: np.ndarray
-    risk: np.ndarray
-
-
-class Interval(NamedTuple):
-    """Ends of an interval."""
-
-    low: float
-    high: float
+    coverage: Array
+    risk: Array
 
 
 class MeanInterval(NamedTuple):
@@ -60,12 +55,13 @@ class MeanInterval(NamedTuple):
 # Entry: what is refused -----------------------------------------------------------------------------------------------
 
 
-def as_probability(value, name, *, ndim):
-    """Return float class probabilities whose last axis is the class, or say what is wrong with them.
+def as_probability(value: ArrayLike, name: str, *, ndim: int) -> Array:
+    """Return float class probabilities in [0, 1] whose last axis is the class, or say what is wrong with them.
 
     Parameters
     ----------
     value : array_like, shape (..., class)
+        Entries and sums of rows may miss [0, 1] and 1 by 0.001; entries are moved into [0, 1].
     name : str
         What the quantity is called in the message.
     ndim : int
@@ -76,8 +72,8 @@ def as_probability(value, name, *, ndim):
     TypeError
         If the dtype is not floating: labels and one-hot draws are not probabilities.
     ValueError
-        If the rank is wrong, an entry is NaN or outside [0, 1], there are fewer than two classes, or a row does not
-        sum to 1 within 0.001.
+        If the rank is wrong, an entry is missing, NaN or outside [0, 1], there are fewer than two classes, or a row
+        does not sum to 1.
     """
     array = as_array(value, name, ndim=ndim)
     if array.dtype.kind != "f":
@@ -89,24 +85,25 @@ def as_probability(value, name, *, ndim):
             f"{name} must have at least 2 classes on its last axis, got shape {array.shape}: "
             "for a binary model stack 1 - p and p"
         )
-    in_range(array, name, 0, 1)
+    if array.min() < 0 or array.max() > 1:
+        in_range(array, name, -TOLERANCE, 1 + TOLERANCE)
+        array = array.clip(0, 1)
     sums = array.sum(axis=-1, dtype=float)
-    if np.any(off := np.abs(sums - 1) > ROW_SUM_TOLERANCE):
-        where = tuple(int(i) for i in np.argwhere(off)[0])
+    if np.any(off := np.abs(sums - 1) > TOLERANCE):
+        where = first(off)
         raise ValueError(
-            f"{name} must sum to 1 ± {ROW_SUM_TOLERANCE} over the classes, got {sums[where]:.4g} at index {where}: "
+            f"{name} must sum to 1 ± {TOLERANCE} over the classes, got {sums[where]:.4g} at index {where}: "
             "apply a softmax, and keep the class on the last axis"
         )
     return array
 
 
-def _scored(probability, labels):
+def _scored(probability: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
     probability = as_probability(probability, "probability", ndim=2)
-    labels = as_labels(labels, "labels", n_items=probability.shape[0], n_classes=probability.shape[1])
-    return probability, labels.astype(int)  # bool labels would select, not index
+    return probability, as_labels(labels, "labels", n_items=probability.shape[0], n_classes=probability.shape[1])
 
 
-def _score_and_wrong(score, wrong):
+def _score_and_wrong(score: ArrayLike, wrong: ArrayLike) -> tuple[Array, Array]:
     score = as_array(score, "score", ndim=1)
     wrong = as_array(wrong, "wrong", ndim=1, shape=score.shape, kind="integer")
     return score, in_range(wrong, "wrong", 0, 1).astype(bool)
@@ -115,7 +112,7 @@ def _score_and_wrong(score, wrong):
 # Uncertainty from draws -----------------------------------------------------------------------------------------------
 
 
-def mean_probability(probabilities):
+def mean_probability(probabilities: ArrayLike) -> Array:
     r"""Posterior predictive probability :math:`\bar p_c = \frac1S \sum_s p_{sc}`.
 
     Parameters
@@ -126,15 +123,20 @@ def mean_probability(probabilities):
     -------
     array (item, class), float64
     """
-    return as_probability(probabilities, "probabilities", ndim=3).mean(axis=0, dtype=float)
+    return _draws_and_mean(probabilities)[1]
 
 
-def _mean_over_draws(function, probabilities):
+def _draws_and_mean(probabilities: ArrayLike) -> tuple[Array, Array]:
+    draws = as_probability(probabilities, "probabilities", ndim=3)
+    return draws, draws.mean(axis=0, dtype=float)
+
+
+def _mean_over_draws(function: Callable[[Array], Array], draws: Array) -> Array:
     """Mean of function(p) over draws, one draw in float64 at a time: the cube is never copied."""
-    return sum(function(p.astype(float)) for p in probabilities) / len(probabilities)
+    return np.asarray(sum(function(p.astype(float)) for p in draws) / len(draws))
 
 
-def decompose_entropy(probabilities):
+def decompose_entropy(probabilities: ArrayLike) -> Decomposition:
     r"""Predictive entropy and its two parts, in nats.
 
     .. math:: H(\bar p) = \frac1S \sum_s H(p_s) + \frac1S \sum_s \mathrm{KL}(p_s \,\|\, \bar p)
@@ -156,15 +158,14 @@ def decompose_entropy(probabilities):
     ----------
     Depeweg et al. (2018), Decomposition of Uncertainty in Bayesian Deep Learning.
     """
-    mean = mean_probability(probabilities)
-    draws = np.asarray(probabilities)
+    draws, mean = _draws_and_mean(probabilities)
     floor = np.maximum(mean, np.finfo(float).tiny)  # a mean that underflows must not turn 0 · log(0/0) into infinity
     aleatoric = _mean_over_draws(lambda p: entr(p).sum(axis=-1), draws)
     epistemic = _mean_over_draws(lambda p: rel_entr(p, floor).sum(axis=-1), draws)
     return Decomposition(entr(mean).sum(axis=-1), aleatoric, np.maximum(epistemic, 0.0))  # rounding: −1e-17 → 0
 
 
-def decompose_variance(probabilities):
+def decompose_variance(probabilities: ArrayLike) -> Decomposition:
     r"""Variance of the one-hot label and its two parts, summed over classes (law of total variance).
 
     .. math:: \sum_c \bar p_c (1 - \bar p_c) = \frac1S \sum_{s,c} p_{sc} (1 - p_{sc})
@@ -179,14 +180,13 @@ def decompose_variance(probabilities):
     Decomposition
         Each (item,), total in [0, 1 − 1/n_classes].
     """
-    mean = mean_probability(probabilities)
-    draws = np.asarray(probabilities)
+    draws, mean = _draws_and_mean(probabilities)
     aleatoric = _mean_over_draws(lambda p: (p * (1 - p)).sum(axis=-1), draws)
     epistemic = _mean_over_draws(lambda p: ((p - mean) ** 2).sum(axis=-1), draws)
     return Decomposition((mean * (1 - mean)).sum(axis=-1), aleatoric, epistemic)
 
 
-def vote_share(probabilities):
+def vote_share(probabilities: ArrayLike) -> Array:
     """Share of draws whose most probable class is that of the mean, in [0, 1].
 
     Parameters
@@ -198,15 +198,17 @@ def vote_share(probabilities):
     array (item,)
         1 where every draw says the same.
     """
-    winner = mean_probability(probabilities).argmax(axis=-1)
-    return (np.asarray(probabilities).argmax(axis=-1) == winner).mean(axis=0)
+    draws, mean = _draws_and_mean(probabilities)
+    return np.asarray((draws.argmax(axis=-1) == mean.argmax(axis=-1)).mean(axis=0))
 
 
 # Scores ---------------------------------------------------------------------------------------------------------------
 
 
-def accuracy(probability, labels):
+def accuracy(probability: ArrayLike, labels: ArrayLike) -> float:
     """Share of items whose most probable class is the label.
+
+    Judge it beside the share of the most frequent label, which needs no model: where one class is rare, that is high.
 
     Parameters
     ----------
@@ -217,7 +219,7 @@ def accuracy(probability, labels):
     return float((probability.argmax(axis=-1) == labels).mean())
 
 
-def nll(probability, labels):
+def nll(probability: ArrayLike, labels: ArrayLike) -> float:
     """Negative log-likelihood per item in nats: the mean of −ln p(label).
 
     Infinite when a label was given probability 0: an honest answer, not clipped.
@@ -232,7 +234,7 @@ def nll(probability, labels):
         return float(-np.log(probability[np.arange(len(labels)), labels], dtype=float).mean())
 
 
-def brier(probability, labels):
+def brier(probability: ArrayLike, labels: ArrayLike) -> float:
     """Squared distance to the one-hot label, summed over classes and averaged over items: 0 is perfect, 2 the worst.
 
     Parameters
@@ -251,7 +253,7 @@ def brier(probability, labels):
 # Calibration ----------------------------------------------------------------------------------------------------------
 
 
-def reliability(probability, labels, *, bins=15):
+def reliability(probability: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> Reliability:
     """Mean confidence and accuracy within equal-width bins of confidence (the largest class probability).
 
     Parameters
@@ -274,11 +276,11 @@ def reliability(probability, labels, *, bins=15):
     place = np.digitize(confidence, edges[1:-1], right=True)
     count = np.bincount(place, minlength=bins)
     with np.errstate(invalid="ignore"):
-        means = [np.bincount(place, weights=value, minlength=bins) / count for value in (confidence, right)]
-    return Reliability(edges, *means, count)
+        mean_confidence, mean_right = (np.bincount(place, value, bins) / count for value in (confidence, right))
+    return Reliability(edges, mean_confidence, mean_right, count)
 
 
-def ece(probability, labels, *, bins=15):
+def ece(probability: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> float:
     """Expected calibration error: the mean of |accuracy − confidence| over bins, weighted by their counts.
 
     Parameters
@@ -299,7 +301,7 @@ def ece(probability, labels, *, bins=15):
 # Rejection: answer only when certain ----------------------------------------------------------------------------------
 
 
-def _kept_and_errors(score, wrong):
+def _kept_and_errors(score: ArrayLike, wrong: ArrayLike) -> tuple[Array, Array]:
     """Counts of kept items and of errors among them, at each threshold (items of equal score stay together)."""
     score, wrong = _score_and_wrong(score, wrong)
     order = np.argsort(score, kind="stable")
@@ -307,7 +309,7 @@ def _kept_and_errors(score, wrong):
     return np.flatnonzero(last) + 1, np.cumsum(wrong[order])[last]
 
 
-def risk_coverage(score, wrong):
+def risk_coverage(score: ArrayLike, wrong: ArrayLike) -> RiskCoverage:
     """Error rate of the kept items against the share kept, most certain first.
 
     Parameters
@@ -329,7 +331,7 @@ def risk_coverage(score, wrong):
     return RiskCoverage(kept / kept[-1], errors / kept)
 
 
-def share_to_reject(score, wrong, *, accuracy):
+def share_to_reject(score: ArrayLike, wrong: ArrayLike, *, accuracy: float) -> float:
     """Smallest share of the items to reject, least certain first, so that the kept reach an accuracy.
 
     Parameters
@@ -348,13 +350,13 @@ def share_to_reject(score, wrong, *, accuracy):
     accuracy = real_number(accuracy, "accuracy", low=0, high=1)
     kept, errors = _kept_and_errors(score, wrong)
     enough = kept[(kept - errors) / kept >= accuracy]
-    return 1 - enough.max(initial=0) / int(kept[-1])
+    return float(1 - enough.max(initial=0) / int(kept[-1]))
 
 
 # Detection ------------------------------------------------------------------------------------------------------------
 
 
-def auroc(score_in, score_out):
+def auroc(score_in: ArrayLike, score_out: ArrayLike) -> float:
     """Probability that a random score of the second group exceeds one of the first, ties counting one half.
 
     The area under the ROC curve of "large score ⇒ out"; ½ is guessing. Also the effect size that belongs to the
@@ -373,41 +375,10 @@ def auroc(score_in, score_out):
     return float(np.mean(below_or_tied) / len(score_in))
 
 
-def bootstrap_interval(statistic, *samples, rng, prob=0.95, repeats=1000):
-    """Percentile bootstrap interval of a statistic; each sample is resampled on its own.
-
-    Parameters
-    ----------
-    statistic : callable
-        Takes as many arrays as there are samples, returns a number.
-    *samples : array (item, …)
-        Resampled with replacement along the first axis.
-    rng : numpy.random.Generator
-    prob : float
-        Probability content in (0, 1).
-    repeats : int
-
-    Returns
-    -------
-    Interval
-
-    Examples
-    --------
-    >>> bootstrap_interval(auroc, score_in, score_out, rng=rng)  # doctest: +SKIP
-    """
-    if not callable(statistic):
-        raise TypeError(f"statistic must be callable, got {statistic!r}: pass a function such as np.mean")
-    if not samples:
-        raise ValueError("samples must hold at least one array, got 0: pass the data after the statistic")
-    samples = [as_array(x, f"samples[{i}]", ndim=max(np.ndim(x), 1)) for i, x in enumerate(samples)]
-    rng, repeats = generator(rng), positive_integer(repeats, "repeats")
-    tail = (1 - real_number(prob, "prob", low=0, high=1, open_ends=True)) / 2
-    values = [statistic(*(x[rng.integers(len(x), size=len(x))] for x in samples)) for _ in range(repeats)]
-    values = as_array(values, "statistic(*samples)", ndim=1)
-    return Interval(*(float(end) for end in np.quantile(values, [tail, 1 - tail])))
+# Intervals and convergence --------------------------------------------------------------------------------------------
 
 
-def t_interval(values, *, prob=0.95) -> MeanInterval:
+def t_interval(values: ArrayLike, *, prob: float = 0.95) -> MeanInterval:
     """Student's t-interval of a mean, as for one value per seed.
 
     The interval is mean ± t s / √n with the standard deviation s of the n values and the quantile t of Student's
@@ -440,3 +411,32 @@ def t_interval(values, *, prob=0.95) -> MeanInterval:
     tail = (1 - real_number(prob, "prob", low=0, high=1, open_ends=True)) / 2
     half = stats.t.isf(tail, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return MeanInterval(float(values.mean()), float(half), len(values))
+
+
+def split_rhat(draws: ArrayLike) -> Array:
+    """Split R-hat of many quantities at once, such as predicted probabilities (lesson 02).
+
+    Each chain is cut into halves: the square root of the variance of all halves together over that within them. Judge
+    functions of a network by it, not weights, which are not identified (lesson 05).
+
+    Parameters
+    ----------
+    draws : array (chain, draw, …)
+        At least 4 draws in each chain; with an odd number the middle one is left out.
+
+    Returns
+    -------
+    array (…)
+        About 1 when the chains agree; NaN where nothing varies.
+
+    References
+    ----------
+    Gelman et al. (2013), Bayesian Data Analysis, section 11.4.
+    """
+    draws = as_array(draws, "draws", ndim=max(np.ndim(draws), 2)).astype(float)
+    if (n := draws.shape[1] // 2) < 2:
+        raise ValueError(f"draws must hold at least 4 draws in each chain, got shape {draws.shape}: (chain, draw, …)")
+    halves = np.concatenate([draws[:, :n], draws[:, -n:]])
+    within, between = halves.var(axis=1, ddof=1).mean(axis=0), halves.mean(axis=1).var(axis=0, ddof=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.sqrt((n - 1) / n + between / within))

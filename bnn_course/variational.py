@@ -10,11 +10,15 @@ JMLR 18(14); for k̂: Vehtari, Simpson, Gelman, Yao & Gabry (2024), "Pareto smoo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from bnn_course._checks import as_array, generator, positive_integer, real_number
+from bnn_course._checks import Array, as_array, generator, guarded, positive, positive_integer, present
+
+Function = Callable[[Array], ArrayLike]
 
 
 class Fit(NamedTuple):
@@ -30,16 +34,16 @@ class Fit(NamedTuple):
         μ and ln σ before the first step and after each.
     """
 
-    mean: np.ndarray
-    sd: np.ndarray
-    elbo: np.ndarray
-    path: np.ndarray
+    mean: Array
+    sd: Array
+    elbo: Array
+    path: Array
 
 
 class FitError(RuntimeError):
     """The log density or its gradient failed in mid-fit; the steps made so far are in `.fit`."""
 
-    def __init__(self, message, fit):
+    def __init__(self, message: str, fit: Fit) -> None:
         super().__init__(message)
         self.fit = fit
 
@@ -47,7 +51,7 @@ class FitError(RuntimeError):
 # Gradients of the ELBO ------------------------------------------------------------------------------------------------
 
 
-def elbo_estimates(log_density, mean, log_sd, noise):
+def elbo_estimates(log_density: Function, mean: ArrayLike, log_sd: ArrayLike, noise: ArrayLike) -> Array:
     """Estimates of the ELBO, one per draw: log density at ζ = μ + σ ε plus the exact entropy of q (lesson 04).
 
     Parameters
@@ -64,12 +68,12 @@ def elbo_estimates(log_density, mean, log_sd, noise):
     array (draw,)
         In nats.
     """
-    mean, log_sd, noise = _variational(mean, log_sd, noise)
-    values = _per_draw(log_density, mean + np.exp(log_sd) * noise)
-    return values + log_sd.sum() + 0.5 * len(mean) * np.log(2 * np.pi * np.e)
+    zeta, log_sd, _ = _reparametrised(mean, log_sd, noise)
+    entropy = log_sd.sum() + 0.5 * len(log_sd) * np.log(2 * np.pi * np.e)
+    return np.asarray(_per_draw(log_density, zeta) + entropy)
 
 
-def pathwise_gradient(gradient, mean, log_sd, noise):
+def pathwise_gradient(gradient: Function, mean: ArrayLike, log_sd: ArrayLike, noise: ArrayLike) -> Array:
     r"""Reparametrisation estimates of the gradient of the ELBO with respect to μ and ln σ (lesson 04).
 
     .. math:: \nabla_\mu = g(\zeta), \qquad \nabla_{\ln\sigma} = g(\zeta)\,\sigma\varepsilon + 1, \qquad
@@ -93,45 +97,24 @@ def pathwise_gradient(gradient, mean, log_sd, noise):
     ----------
     Kucukelbir et al. (2017), section 2, "Stochastic optimization".
     """
-    mean, log_sd, noise = _variational(mean, log_sd, noise)
-    slope = _slope(gradient, mean + np.exp(log_sd) * noise)
+    zeta, log_sd, noise = _reparametrised(mean, log_sd, noise)
+    slope = _slope(gradient, zeta)
     return np.stack([slope, slope * np.exp(log_sd) * noise + 1], axis=1)
-
-
-def score_gradient(log_density, mean, log_sd, noise):
-    r"""Score-function (REINFORCE) estimates of the same gradient; needs no derivative of the model (lesson 04).
-
-    .. math:: \big(\ln p(\mathcal D,\zeta)-\ln q(\zeta)\big)\,\nabla\ln q(\zeta), \qquad
-              \nabla_\mu\ln q = \varepsilon/\sigma, \quad \nabla_{\ln\sigma}\ln q = \varepsilon^2-1
-
-    Parameters
-    ----------
-    log_density : callable
-        ζ (draw, parameter) ↦ ln p(D, ζ), (draw,), in nats.
-    mean, log_sd : array (parameter,)
-        μ and ln σ.
-    noise : array (draw, parameter)
-        ε, standard Normal.
-
-    Returns
-    -------
-    array (draw, 2, parameter)
-
-    References
-    ----------
-    Ranganath, Gerrish & Blei (2014), "Black box variational inference".
-    """
-    mean, log_sd, noise = _variational(mean, log_sd, noise)
-    log_q = -0.5 * (noise**2 + np.log(2 * np.pi)).sum(axis=1) - log_sd.sum()
-    difference = _per_draw(log_density, mean + np.exp(log_sd) * noise) - log_q
-    score = np.stack([noise / np.exp(log_sd), noise**2 - 1], axis=1)
-    return difference[:, None, None] * score
 
 
 # Optimisation ---------------------------------------------------------------------------------------------------------
 
 
-def adaptive_step(gradient, memory, step, *, eta, tau=1.0, alpha=0.1, delta=1e-16):
+def adaptive_step(
+    gradient: Array,
+    memory: Array | None,
+    step: int,
+    *,
+    eta: float,
+    tau: float = 1.0,
+    alpha: float = 0.1,
+    delta: float = 1e-16,
+) -> tuple[Array, Array]:
     r"""The adaptive step-size sequence of ADVI (lesson 04).
 
     .. math:: \rho_i = \eta\, i^{-1/2+\delta}\,(\tau+\sqrt{s_i})^{-1}, \qquad
@@ -162,13 +145,23 @@ def adaptive_step(gradient, memory, step, *, eta, tau=1.0, alpha=0.1, delta=1e-1
     return eta * step ** (-0.5 + delta) / (tau + np.sqrt(memory)), memory
 
 
-def advi(log_density, gradient, start, *, steps, eta, rng, draws=1, start_sd=1.0):
+def advi(
+    log_density: Function,
+    gradient: Function,
+    start: ArrayLike,
+    *,
+    steps: int,
+    eta: float,
+    rng: np.random.Generator,
+    draws: int = 1,
+    start_sd: float = 1.0,
+) -> Fit:
     """Mean-field ADVI by stochastic gradient ascent with the adaptive step-size sequence (lesson 04).
 
     Parameters
     ----------
     log_density, gradient : callable
-        ζ (draw, parameter) ↦ ln p(D, ζ), (draw,), and its gradient, (draw, parameter).
+        ζ (draw, parameter) ↦ ln p(D, ζ), (draw,), and its gradient, (draw, parameter). They get ζ read-only.
     start : array (parameter,)
         First μ, unconstrained.
     steps : int
@@ -194,18 +187,20 @@ def advi(log_density, gradient, start, *, steps, eta, rng, draws=1, start_sd=1.0
     Kucukelbir et al. (2017), algorithm 1.
     """
     mean = as_array(start, "start", ndim=1).astype(float)
-    eta = real_number(eta, "eta", low=0, high=np.inf, open_ends=True)
-    start_sd = real_number(start_sd, "start_sd", low=0, high=np.inf, open_ends=True)
+    eta, start_sd = positive(eta, "eta"), positive(start_sd, "start_sd")
     steps, draws = positive_integer(steps, "steps"), positive_integer(draws, "draws")
     generator(rng)
-    _refuse_start(log_density, gradient, mean)
-    elbo, path, memory = np.empty(steps), np.empty((steps + 1, 2, len(mean))), None
+    _slope(gradient, mean[None])
+    if not np.isfinite(value := _per_draw(log_density, mean[None])[0]):
+        raise ValueError(f"log_density must be finite at the start, got {value}: start where the density is positive")
+    elbo, path = np.empty(steps), np.empty((steps + 1, 2, len(mean)))
+    memory = None
     path[0] = mean, np.full(len(mean), np.log(start_sd))
     for i in range(steps):
         try:
             noise = rng.standard_normal((draws, len(mean)))
-            elbo[i] = elbo_estimates(log_density, *path[i], noise).mean()
-            slope = pathwise_gradient(gradient, *path[i], noise).mean(axis=0)
+            elbo[i] = elbo_estimates(log_density, path[i, 0], path[i, 1], noise).mean()
+            slope = pathwise_gradient(gradient, path[i, 0], path[i, 1], noise).mean(axis=0)
             rate, memory = adaptive_step(slope, memory, i + 1, eta=eta)
             path[i + 1] = path[i] + rate * slope
         except Exception as error:
@@ -221,8 +216,8 @@ def advi(log_density, gradient, start, *, steps, eta, rng, draws=1, start_sd=1.0
 # Diagnosis ------------------------------------------------------------------------------------------------------------
 
 
-def pareto_khat(log_weights):
-    """Shape k̂ of the generalised Pareto distribution that fits the largest importance weights (lesson 04).
+def pareto_khat(log_weights: ArrayLike) -> float:
+    """Shape k̂ of the generalised Pareto distribution that fits the largest importance weights (appendix E).
 
     Below 0.7 (and 1 − 1/log10(draws)) the draws can be reweighted to the target; above, q misses part of it.
     Written out because ArviZ's versions differ in tail length and sign convention.
@@ -264,21 +259,17 @@ def pareto_khat(log_weights):
 # Shared ---------------------------------------------------------------------------------------------------------------
 
 
-def _variational(mean, log_sd, noise):
+def _reparametrised(mean: ArrayLike, log_sd: ArrayLike, noise: ArrayLike) -> tuple[Array, Array, Array]:
+    """Return ζ = μ + σ ε, ln σ and ε, checked."""
     mean = as_array(mean, "mean", ndim=1).astype(float)
     log_sd = as_array(log_sd, "log_sd", ndim=1, shape=mean.shape).astype(float)
-    return mean, log_sd, as_array(noise, "noise", ndim=2, shape=(None, len(mean))).astype(float)
+    noise = as_array(noise, "noise", ndim=2, shape=(None, len(mean))).astype(float)
+    return mean + np.exp(log_sd) * noise, log_sd, noise
 
 
-def _callable(value, name):
-    if not callable(value):
-        raise TypeError(f"{name} must be a function, got {value!r}: pass a callable")
-    return value
-
-
-def _per_draw(log_density, zeta):
+def _per_draw(log_density: Function, zeta: Array) -> Array:
     """One log density per draw; −inf and NaN pass, for they are what the caller wants to see."""
-    values = np.asarray(_callable(log_density, "log_density")(zeta))
+    values = present(guarded(log_density, "log_density")(zeta), "log_density")
     if values.shape != (len(zeta),) or values.dtype.kind not in "iuf":
         raise TypeError(
             f"log_density must return one number per draw, got shape {values.shape} and dtype {values.dtype} for "
@@ -287,14 +278,5 @@ def _per_draw(log_density, zeta):
     return values
 
 
-def _slope(gradient, zeta):
-    return as_array(_callable(gradient, "gradient")(zeta), "gradient", ndim=2, shape=zeta.shape)
-
-
-def _refuse_start(log_density, gradient, start):
-    value = _per_draw(log_density, start[None])
-    if not np.isfinite(value).all():
-        raise ValueError(
-            f"log_density must be finite at the start, got {value[0]}: start where the density is positive"
-        )
-    _slope(gradient, start[None])
+def _slope(gradient: Function, zeta: Array) -> Array:
+    return as_array(guarded(gradient, "gradient")(zeta), "gradient", ndim=2, shape=zeta.shape)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import numpy as np
+import optax
 import pymc as pm
 import pytensor
 
@@ -68,15 +69,13 @@ def run_seed(seed, epochs, write):
             row[f"{name}_nll"] = uncertainty.nll(probability, labels)
         write({k: row[k] if k in ("seed", "epoch") else f"{row[k]:.5f}" for k in COLUMNS})
 
-    inference.advi(
-        model,
-        steps=epochs * per_epoch,
-        learning_rate=2e-3,
-        random_seed=seed,
-        start=models.random_start(model, np.random.default_rng(seed)),
-        callback=record,
-        callback_every=per_epoch,
-    )
+    optimizer = optax.adam(optax.cosine_decay_schedule(2e-3, epochs * per_epoch))
+    start = models.random_start(model, np.random.default_rng(seed))
+    fit = {"optimizer": optimizer, "random_seed": seed, "start": start}
+    approximation = None
+    for epoch in range(1, epochs + 1):
+        approximation = inference.advi(model, steps=epoch * per_epoch, resume=approximation, **fit)
+        record(approximation)
 
 
 def main():

@@ -22,7 +22,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnn_course import _graph, models
+from bnn_course import models
+from bnn_course._predict import compiled_forward
+from bnn_course._problem import Problem
 from tools.lessons import lesson
 
 RECORD = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "prior_grid.csv"
@@ -41,7 +43,7 @@ def from_lesson():
 
 @functools.cache
 def compiled(prior, scale):
-    """The model of a prior and a scale, its log density, and `hmc` for it; the data enter as arguments."""
+    """The model of a prior and a scale, the shapes of its values, and `hmc` for it; the data enter as arguments."""
     names = from_lesson()
     hyperprior, parameters = names["SCALES"][scale]
     (x, y), _ = names["points"]("moons", 0, 100)
@@ -54,9 +56,11 @@ def compiled(prior, scale):
         hyperprior=hyperprior,
         hyperprior_parameters=parameters,
     )
-    density = _graph.log_density(model)
-    both = jax.value_and_grad(lambda q, constants: density.function(unravel(q, density.shapes), (), constants))
-    return model, density, jax.jit(functools.partial(hmc, jax.vmap(both, in_axes=(0, None))))
+    problem = Problem(model)
+    shapes = [value.shape for value in problem.start().values()]
+    log_density = problem.log_density(jacobian=True).call
+    both = jax.value_and_grad(lambda q, constants: log_density(*unravel(q, shapes), *constants)[0])
+    return problem, shapes, jax.jit(functools.partial(hmc, jax.vmap(both, in_axes=(0, None))))
 
 
 def unravel(q, shapes):
@@ -105,11 +109,11 @@ def hmc(log_p_and_slope, q, key, sd, log_step, rate, constants):
 
 def sample(prior, scale, x, y, seed):
     """Posterior draws (chain, draw, value) of one cell, unconstrained, and the number of divergent transitions."""
-    model, density, segment = compiled(prior, scale)
-    model.set_data("X", x)
-    model.set_data("y", y)
-    constants = tuple(jnp.asarray(c) for c in density.constants())
-    size = sum(int(np.prod(shape)) for shape in density.shapes)
+    problem, shapes, segment = compiled(prior, scale)
+    problem.model.set_data("X", x)
+    problem.model.set_data("y", y)
+    constants = tuple(jnp.asarray(c) for c in problem.log_density(jacobian=True).constants())
+    size = sum(int(np.prod(shape)) for shape in shapes)
     first, *keys = jax.random.split(jax.random.key(seed), 1 + TUNING + KEPT)
     q, sd, log_step = jax.random.normal(first, (CHAINS, size)) / 2, np.ones(size), np.log(0.1)
     for i, key in enumerate(keys[:TUNING]):
@@ -133,11 +137,11 @@ def measure(prior, scale, name, seed):
     (x, y), (test_x, test_y) = names["points"](name, seed, 100)
     with jax.enable_x64(True):
         draws, divergences = sample(prior, scale, x, y, seed)
-        model, density, _ = compiled(prior, scale)
-        values = unravel(draws.reshape(-1, draws.shape[-1]), density.shapes)
-        free = _graph.constrained_draws(model)(*values)
-        forward, needed, given = _graph.forward_function(model, ["probability"], {"X": test_x})
-        (p,) = jax.vmap(forward, in_axes=(0, None))(tuple(free[v] for v in needed), _graph.to_device(given))
+        problem, shapes, _ = compiled(prior, scale)
+        free = problem.constrain(unravel(draws.reshape(-1, draws.shape[-1]), shapes))
+        forward, given = compiled_forward(problem, ["probability"], {"X": test_x})
+        values = (*given, *forward.constants())
+        (p,) = jax.vmap(forward.call, in_axes=(0, None))(tuple(free[v] for v in forward.draw_names), values)
     p = np.asarray(p).reshape(*draws.shape[:2], -1)
     row = [f"{value:.4f}" for value in names["scores"](p, test_y)]
     return [prior, scale, name, seed, *row, divergences, *(f"{s:.3f}" for s in widths(free, names["SCALES"][scale]))]

@@ -1,4 +1,4 @@
-"""Remove weights of a Bayesian network for MNIST and see what it costs (lesson 08 draws the record).
+"""Remove weights of a Bayesian neural network for MNIST and see what it costs (lesson 08 draws the record).
 
     python studies/pruning_mnist.py     # writes notebooks/records/pruning_mnist*.csv, about 30 minutes on one core
 
@@ -12,7 +12,6 @@ of |μ|/σ lies in [left, left + 0.1).
 
 import argparse
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
@@ -60,7 +59,7 @@ def measure(names, model, prior, prior_sd, passes, seed):
             pruned = names["prune"](fit, rule, removed)
             scores = names["test_scores"](model, pruned)
             scores += names["test_scores"](
-                model, replace(pruned, sd={n: np.zeros_like(s) for n, s in fit.sd.items()}), 1
+                model, pruned.with_moments(pruned.mean, {n: np.zeros_like(s) for n, s in fit.sd.items()}), 1
             )
             named = dict(zip(COLUMNS[-4:], [f"{value:.4f}" for value in scores], strict=True))
             curve.append(row | {"negative_elbo": elbo, "rule": rule, "removed": removed} | named)

@@ -1,4 +1,4 @@
-"""One set of dependencies in three spellings: pyproject.toml, requirements.lock, environment.yml."""
+"""One set of dependencies: its ranges in pyproject.toml, its versions in requirements.lock, and who installs them."""
 
 import ast
 import json
@@ -18,6 +18,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import course
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
@@ -26,9 +28,10 @@ PEERS = [Requirement(text) for text in PROJECT["optional-dependencies"]["bench"]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 SYSTEMS = ["linux", "darwin", "win32"]
 STACKS = {"3.11": {"pymc": 5, "arviz": 0}, "3.12": {"pymc": 6, "arviz": 1}}
-CONDA_ONLY = {"python", "pip"}
-# Modules whose project has another name, or which another project pins (PyMC its PyTensor). Else module = project.
-MODULES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipython", "pytensor": "pymc", "PIL": "pillow"}
+TESTED = ("3.11", "3.13")  # a failure on one of these stops a change
+# Modules whose project has another name, or which another project brings (PyMC its PyTensor). Else module = project.
+MODULES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipython", "PIL": "pillow"}
+MODULES |= {"pytensor": "pymc", "xarray": "arviz"}
 
 
 def marked(marker, python, system):
@@ -65,17 +68,14 @@ def pins(python, system):
 
 
 def conda():
-    """environment.yml as ({project: range}, [other pip lines])."""
-    wanted, rest = {}, []
-    for entry in yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]:
-        for line in entry["pip"] if isinstance(entry, dict) else [entry]:
-            if line.startswith("-"):
-                rest.append(line)
-                continue
-            name, text = re.fullmatch(r"([A-Za-z0-9_.-]+)(.*)", line).groups()
-            text = re.sub(r"^=(?!=)(.*)$", r"==\1.*", text)  # conda's single "=" means "begins with"
-            wanted[canonicalize_name(name)] = SpecifierSet(text)
-    return wanted, rest
+    """environment.yml as ([what conda installs], [what pip installs])."""
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    (by_pip,) = [entry["pip"] for entry in entries if isinstance(entry, dict)]
+    return [entry for entry in entries if isinstance(entry, str)], by_pip
+
+
+def workflow(name):
+    return yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8"))
 
 
 # --- package ------------------------------------------------------------------------------------
@@ -161,14 +161,56 @@ def test_lock_is_complete():
 # --- environment.yml ----------------------------------------------------------------------------
 
 
-def test_environment_yml_has_the_ranges_of_the_project():
-    wanted, rest = conda()
-    (python,) = [spec.version.removesuffix(".*") for spec in wanted["python"]]
-    assert Version(python) in SpecifierSet(PROJECT["requires-python"])
-    assert python not in STACKS, "Binder and conda take the current Python"
-    ours = {canonicalize_name(r.name): r.specifier for r in RUNTIME + DEVELOPMENT if marked(r.marker, python, "linux")}
-    assert {name: spec for name, spec in wanted.items() if name not in CONDA_ONLY} == ours
-    assert rest == ["-e ."]
+def installed_by_setup(monkeypatch, tmp_path):
+    """What `make setup` asks pip for: the files after -r and the folders after -e, relative to the course."""
+    monkeypatch.setenv("COURSE_VENV", str(tmp_path / "venv"))
+    calls = []
+    monkeypatch.setattr(course, "pip_install", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(course, "make_venv", lambda: course.venv_folder().mkdir())
+    course.setup()
+    for arguments in calls:
+        *_, option, path = arguments
+        yield f"{option} {Path(path).relative_to(ROOT).as_posix()}"
+
+
+def test_conda_and_binder_install_what_setup_installs(monkeypatch, tmp_path):
+    by_conda, by_pip = conda()
+    assert [re.split("[=<>]", entry)[0] for entry in by_conda] == ["python", "pip"]
+    assert by_pip == list(installed_by_setup(monkeypatch, tmp_path))
+
+
+def test_the_python_of_conda_and_binder_is_one_that_must_pass_the_tests():
+    (python,) = [entry.partition("=")[2] for entry in conda()[0] if entry.startswith("python=")]
+    matrix = workflow("tests")["jobs"]["tests"]["strategy"]["matrix"]
+    assert python in matrix["python"] and python in PYTHONS
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    (stack_b,) = re.findall(r"^if PYTHON=\$\(python_of (\S+)", script, flags=re.MULTILINE)
+    assert python == stack_b, "it is the Python in which .ci/run installs the lock file"
+
+
+# --- the canary ---------------------------------------------------------------------------------
+
+
+def test_the_canary_resolves_the_ranges_afresh_each_week_and_runs_the_tests():
+    canary = workflow("canary")
+    ((cron,),) = [entry.values() for entry in canary[True]["schedule"]]  # YAML 1.1 reads the key "on" as true
+    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", cron)
+    commands = [step["run"] for step in canary["jobs"]["canary"]["steps"] if "run" in step]
+    header = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()[1]
+    compile_lock = header.removeprefix("#").strip().replace("compile", "compile --upgrade")
+    compiles, tests = commands.index(compile_lock), commands.index("python course.py test")
+    assert compiles < tests
+    assert canary["jobs"]["canary"]["strategy"]["matrix"]["python"] == list(TESTED)
+
+
+def test_a_canary_that_dies_opens_one_issue():
+    job = workflow("canary")["jobs"]["canary"]
+    *others, last = job["steps"]
+    assert job["permissions"] == {"contents": "read", "issues": "write"}
+    assert "failure()" in last["if"] and not any("if" in step or step.get("continue-on-error") for step in others)
+    look, create = last["run"].splitlines()
+    assert look.startswith("gh issue list ") and look.endswith("|| exit 0") and "--state open" in look
+    assert create.startswith("gh issue create ") and all("$TITLE" in line for line in (look, create))
 
 
 # --- what the files import ----------------------------------------------------------------------
@@ -212,7 +254,7 @@ def test_every_import_is_declared():
         and canonicalize_name(MODULES.get(module, module))
         not in (development if may_develop else runtime) | (peers if path.parent.name == "benchmarks" else set())
     }
-    assert missing == set(), "declare these in pyproject.toml, requirements.lock and environment.yml"
+    assert missing == set(), "declare these in pyproject.toml, and compile requirements.lock"
 
 
 def test_the_script_needs_nothing_but_python():
@@ -244,8 +286,15 @@ def test_readme_asks_for_as_much_disk_as_the_script():
 def test_ci_runs_the_test_command_of_the_readme():
     assert re.search(r"\bmake test\b", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
-        steps = [s for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values() for s in job["steps"]]
+        steps = [step for job in workflow(path.stem)["jobs"].values() for step in job["steps"]]
         assert any("course.py test" in step.get("run", "") for step in steps)
+    assert workflow("tests")["jobs"]["tests"]["strategy"]["matrix"]["python"] == list(TESTED)
+
+
+def test_ci_hands_saved_fits_from_each_stack_to_the_other():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    handed = re.findall(r"test_checkpoints_across_stacks (\w+) \"?(\S+)/checkpoints", script)
+    assert handed == [("write", "$COURSE_VENV"), ("read", ".venv-a"), ("write", ".venv-b"), ("read", ".venv-b")]
 
 
 def test_citation_names_the_version_of_the_package():

@@ -1,7 +1,6 @@
 """`bnn_course.inference`: PyMC's objective, PyMC's optimum, and a fit that can be stopped, saved and continued."""
 
 import dataclasses
-import os
 import re
 import signal
 import sys
@@ -11,12 +10,14 @@ import arviz as az
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+import optax.contrib
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
 
-from bnn_course import _graph, inference, models
+from bnn_course import _graph, _loop, inference, models
 
 RNG = np.random.default_rng(20)
 X = RNG.normal(size=(200, 3))
@@ -192,10 +193,26 @@ def test_minibatch_log_density_averages_to_that_of_the_full_data():
 
 
 def test_every_pass_visits_every_row_once_in_a_new_order():
-    density = _graph.log_density(minibatch_model()[0])
-    first, second = (inference._batch_rows(density, 3, start, 10)[:10].ravel() for start in (0, 10))
+    found = fit(minibatch_model()[0], steps=1)
+    first, second = (_loop.batch_rows(inference._task(found), 3, start, 10)[:10].ravel() for start in (0, 10))
     assert sorted(first) == sorted(second) == list(range(200))
     assert (first != second).any()
+
+
+def test_a_weight_whose_mean_and_spread_are_zero_is_zero_in_every_draw():
+    found = fit(regression_model(), steps=50)
+    keep = np.array([1, 0, 1])
+    pruned = found.with_moments(found.mean | {"w": found.mean["w"] * keep}, found.sd | {"w": found.sd["w"] * keep})
+    w = pruned.sample(20, random_seed=0).posterior["w"].values[0]
+    assert not w[:, 1].any() and (w[:, [0, 2]].std(axis=0) > 0).all()
+    np.testing.assert_allclose(pruned.sd["w"], found.sd["w"] * keep)
+
+
+@pytest.mark.parametrize("broken", [{"w": np.zeros(2)}, {"v": np.zeros(3)}])
+def test_moments_of_other_shapes_are_refused(broken):
+    found = fit(regression_model(), steps=1)
+    with pytest.raises(ValueError, match=r"mean must have the shapes .*, got .*: change a copy of fit\.mean"):
+        found.with_moments(found.mean | broken, found.sd)
 
 
 def test_changed_data_change_the_fit():
@@ -206,109 +223,101 @@ def test_changed_data_change_the_fit():
     np.testing.assert_allclose(after.mean["w"], before.mean["w"] / 2, atol=0.05)
 
 
-def test_a_resumed_fit_equals_an_uninterrupted_one(tmp_path):
-    model, _ = minibatch_model()
-    whole = fit(model, steps=700)
-    part = fit(model, steps=700, callback=lambda found: True, callback_every=123)
-    assert part.step == 123
-    part.save(tmp_path / "part.npz")
-    for resumed in (part, inference.load(tmp_path / "part.npz", minibatch_model()[0])):
-        rest = fit(model, steps=700, resume=resumed)
-        assert rest.step == 700 and len(rest.loss) == 700
-        for name in whole.mean:
-            np.testing.assert_allclose(rest.mean[name], whole.mean[name], rtol=1e-10)
-            np.testing.assert_allclose(rest.sd[name], whole.sd[name], rtol=1e-10)
+def interrupted(model, chunks=3, **options):
+    """A fit, and the signal of Ctrl-C while the compiled loop runs: what Python sees of it comes after the chunk."""
+    original, calls = _loop.compiled, []
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
-
-def test_a_resumed_fit_may_have_another_learning_rate():
-    part = fit(conjugate_model(), callback=lambda found: True, callback_every=50)
-    still = fit(part._model, learning_rate=1e-9, resume=part)
-    assert still.step == 3000 and still._settings["learning_rate"] == 1e-9
-    np.testing.assert_allclose(still.mean["mu"], part.mean["mu"], rtol=1e-4)
-    assert abs(fit(part._model, resume=part).mean["mu"] - part.mean["mu"]) > 0.01
-
-
-def test_an_interrupted_fit_keeps_what_it_has():
-    def stop(found):
-        raise KeyboardInterrupt
-
-    found = fit(conjugate_model(), callback=stop, callback_every=50)
-    assert found.step == len(found.loss) == 50 and found.steps == 3000
-    assert fit(conjugate_model(), resume=found).step == 3000
-
-
-def test_a_fit_that_is_interrupted_inside_the_compiled_loop_can_be_resumed(monkeypatch):
-    """The signal of Ctrl-C, sent while a chunk of steps runs; what Python sees of it comes after the chunk."""
-    original, chunks = inference._compiled_loop, []
-
-    def interrupted(density, kind):
-        run = original(density, kind)
+    def compiled(*arguments):
+        run = original(*arguments)
 
         def run_and_interrupt(*arguments):
             result = run(*arguments)
-            chunks.append(int(arguments[-1]))
-            if len(chunks) == 4:
+            calls.append(int(arguments[-1]))
+            if len(calls) == chunks + 1:
                 signal.raise_signal(signal.SIGINT)
             return result
 
         return run_and_interrupt
 
-    whole = fit(conjugate_model(), steps=700)
-    monkeypatch.setattr(inference, "_compiled_loop", interrupted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_loop, "compiled", compiled)
+        found = fit(model, **options)
+    assert found.step == len(found.loss) == sum(calls[:chunks]) < found.steps  # the chunk that was running is lost
+    return found
+
+
+def other(model_and_batch):
+    """The same model, compiled afresh."""
+    return model_and_batch[0] if isinstance(model_and_batch, tuple) else model_and_batch
+
+
+def test_a_resumed_fit_equals_an_uninterrupted_one(tmp_path):
+    whole = fit(other(minibatch_model()), steps=700)
+    part = interrupted(other(minibatch_model()), steps=700)
+    part.save(tmp_path / "part.npz")
+    for resumed in (part, inference.load(tmp_path / "part.npz", other(minibatch_model()))):
+        rest = fit(other(minibatch_model()), steps=700, resume=resumed)
+        assert rest.step == 700
+        np.testing.assert_array_equal(rest.loss, whole.loss)
+        np.testing.assert_equal((rest.mean, rest.sd), (whole.mean, whole.sd))
+
+
+def test_a_resumed_fit_may_have_another_learning_rate():
+    part = interrupted(conjugate_model(), chunks=1)
+    still = fit(conjugate_model(), learning_rate=1e-9, resume=part)
+    assert still.step == 3000 and still.plan.learning_rate == 1e-9
+    np.testing.assert_allclose(still.mean["mu"], part.mean["mu"], rtol=1e-4)
+    assert abs(fit(conjugate_model(), resume=part).mean["mu"] - part.mean["mu"]) > 0.01
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: optax.adam(0.01),
+        lambda: optax.chain(optax.clip_by_global_norm(50.0), optax.adamw(optax.cosine_decay_schedule(0.03, 3000))),
+        lambda: optax.sgd(1e-5, momentum=0.9),
+        lambda: optax.contrib.schedule_free_adamw(0.03),
+    ],
+    ids=["adam", "chain", "sgd", "schedule free"],
+)
+def test_any_optimiser_of_optax_takes_the_place_of_adam(make):
     model = conjugate_model()
-    found = fit(model, steps=700)
-    assert found.step == len(found.loss) == sum(chunks[:3]) < 700  # the chunk that was running is lost
-    rest = fit(model, steps=700, resume=found)
-    np.testing.assert_allclose(rest.loss, whole.loss, rtol=1e-10)
-    np.testing.assert_allclose(rest.mean["mu"], whole.mean["mu"], rtol=1e-10)
-
-
-def stopped_at(losses, window):
-    """`loss_stands_still` of fits that had these losses."""
-    found = fit(conjugate_model(), steps=1)
-    return [inference.loss_stands_still(dataclasses.replace(found, loss=row), window=window) for row in losses]
-
-
-def test_the_rule_for_stopping_errs_as_often_as_two_standard_errors_say():
-    noise = np.random.default_rng(5).normal(0, 3, (2000, 400))
-    fall = np.repeat([1.0, 0.0], 200) * 4 * np.sqrt(2 * 3**2 / 200)  # by four standard errors
-    error = 5 * np.sqrt(0.023 * 0.977 / 2000)
-    assert np.mean(stopped_at(noise, 200)) == pytest.approx(0.977, abs=error)
-    assert np.mean(stopped_at(noise + fall, 200)) == pytest.approx(0.023, abs=error)
-    assert stopped_at(100 * noise - 7, 200) == stopped_at(noise, 200)
-    assert not any(stopped_at(noise[:20], 201))  # two windows are needed
-    assert stopped_at(np.ones((1, 10)), 5) == [True]
-
-
-def test_what_hides_a_fall_from_the_rule_is_what_its_docstring_says():
-    loss = np.random.default_rng(5).normal(0, 3, 400)
-    loss[:200] += 8 * np.sqrt(2 * 3**2 / 200)  # falls by eight standard errors
-    huge = np.where(np.arange(400) == 7, 1e6, loss)
-    assert stopped_at([loss, huge, loss[::-1], loss + np.linspace(0, 50, 400)], 200) == [False, True, True, True]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_fit_that_is_stopped_by_the_rule_is_at_the_optimum(seed):
-    """From ten posterior sds away; a constant step size leaves the fit wandering by a fraction of one."""
+    found = fit(model, steps=3000, learning_rate=None, optimizer=make())
     precision = 1 / 2**2 + len(Y) / 0.7**2
-    found = fit(
-        conjugate_model(), steps=50_000, learning_rate=0.005, random_seed=seed, schedule="constant", start={"mu": 0.8},
-        callback=inference.loss_stands_still,
-    )  # fmt: skip
-    assert 2000 <= found.step < 20_000
     assert found.mean["mu"] == pytest.approx(Y.sum() / 0.7**2 / precision, abs=precision**-0.5)
-    assert found.sd["mu"] == pytest.approx(precision**-0.5, rel=0.3)
+
+
+def test_a_fit_with_a_constant_step_size_can_be_given_more_steps():
+    model, optimizer = conjugate_model(), optax.adam(0.01)
+    constant = {"learning_rate": None, "optimizer": optimizer}
+    half = fit(model, steps=200, **constant)
+    whole, resumed = (fit(model, steps=400, resume=resume, **constant) for resume in (None, half))
+    np.testing.assert_array_equal(resumed.loss, whole.loss)
+
+
+def test_the_default_is_adam_with_cosine_as_published():
+    """Kingma & Ba 2015, algorithm 1, in NumPy, on the loop's own gradients of −log density."""
+    model = conjugate_model()
+    found = inference.find_map(model, steps=40, learning_rate=0.05, random_seed=0)
+    slope = model.compile_dlogp(jacobian=False, mode="FAST_COMPILE")
+    mu = m = v = 0.0
+    for t in range(1, 41):
+        g = -float(slope({"mu": np.array(mu)})[0])
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        rate = 0.05 * (1 + np.cos(np.pi * (t - 1) / 40)) / 2
+        mu -= rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+    assert found.mean["mu"] == pytest.approx(mu, rel=1e-7)
 
 
 def test_the_step_is_traced_once_and_runs_without_python(monkeypatch):
     calls = []
-    original = _graph.log_density
+    original = _loop.negative_elbo
 
-    def counted(model, **options):
-        density = original(model, **options)
-        return density._replace(function=lambda *args: (calls.append(1), density.function(*args))[1])
+    def counted(log_density, like):
+        return original(lambda *values: (calls.append(1), log_density(*values))[1], like)
 
-    monkeypatch.setattr(_graph, "log_density", counted)
+    monkeypatch.setattr(_loop, "negative_elbo", counted)
     fit(conjugate_model(), steps=50)
     few = len(calls)
     calls.clear()
@@ -318,11 +327,11 @@ def test_the_step_is_traced_once_and_runs_without_python(monkeypatch):
 
 def test_draws_of_constrained_variables_compile_once_and_keep_constraints_and_coordinates(monkeypatch):
     calls = []
-    original = _graph.constrained_draws
-    monkeypatch.setattr(_graph, "constrained_draws", lambda model: (calls.append(1), original(model))[1])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = fit(constrained_model(), steps=50)
+    original = _graph.jax_function
+    monkeypatch.setattr(_graph, "jax_function", lambda *graph: (calls.append(1), original(*graph))[1])
     assert not [w.message for w in caught if "fusion" in str(w.message)]  # many variables: nothing to warn about
     first, _ = found.sample(500, random_seed=0), found.sample(3, random_seed=1)
     assert len(calls) == 1
@@ -336,25 +345,24 @@ def test_draws_of_constrained_variables_compile_once_and_keep_constraints_and_co
     assert np.ptp(draws["interval"].values) > 0
 
 
-def test_a_second_fit_a_resumed_one_and_another_schedule_compile_nothing(monkeypatch):
-    compiled, called = [], []
-    original = inference._compiled_loop
+def test_a_second_fit_and_a_resumed_one_compile_nothing(monkeypatch):
+    traces, steps = [], []
+    original, density = _loop.compiled, _loop.negative_elbo
 
-    def counted(density, kind):
-        run = original(density, kind)
-        compiled.append(run)
-        return lambda *arguments: (called.append(arguments[-1]), run(*arguments))[1]
+    def counted(*arguments):
+        run = original(*arguments)
+        return lambda *arguments: (steps.append(arguments[-1]), run(*arguments))[1]
 
-    monkeypatch.setattr(inference, "_compiled_loop", counted)
+    monkeypatch.setattr(_loop, "compiled", counted)
+    monkeypatch.setattr(_loop, "negative_elbo", lambda f, like: density(lambda *v: (traces.append(1), f(*v))[1], like))
     model = minibatch_model()[0]
-    first = fit(model, steps=1500)
-    assert sum(called) == 1500 and len(called) <= 10  # chunks of up to 512 steps: Python is not asked at every step
-    fit(model, steps=1600, random_seed=2, learning_rate=0.01, schedule="constant", start_sd=0.3)
-    half = fit(model, steps=3000, callback=lambda found: True, callback_every=700)
-    fit(model, steps=3000, resume=half)
-    assert first.step == 1500 and half.step == 700
-    (run,) = compiled
-    assert run._cache_size() == 1
+    fit(model, steps=1500)
+    assert sum(steps) == 1500 and len(steps) <= 10  # chunks of up to 512 steps: Python is not asked at every step
+    few = len(traces)
+    again = fit(model, steps=1600, random_seed=2, learning_rate=0.01, start_sd=0.3)
+    half = dataclasses.replace(again, state=again.state._replace(step=700), loss=again.loss[:700])
+    fit(model, steps=1600, random_seed=2, learning_rate=0.02, resume=half)
+    assert len(traces) == few
 
 
 @pytest.mark.parametrize("place", ["notebook", "terminal", "file"])
@@ -376,8 +384,8 @@ def test_progress_says_step_loss_and_time_left_where_somebody_can_see_it(place, 
 
 def test_noise_is_standard_normal_and_unrelated_between_steps_and_components():
     with jax.enable_x64(True):
-        steps = [inference._hash(inference._hash(jnp.uint32(k))) for k in (1, 2)]
-        first, second = (np.asarray(inference._normals(0, (200_000,), s, "float32")) for s in steps)
+        steps = [_loop.stream_of(jnp.uint32(k), jnp.uint32(7)) for k in (1, 2)]
+        first, second = (np.asarray(_loop.normals(0, (200_000,), s, "float32")) for s in steps)
     error = 1 / np.sqrt(200_000)
     for moment, expected, spread in [(1, 0, 1), (2, 1, 2**0.5), (3, 0, 15**0.5), (4, 3, 96**0.5)]:
         assert abs(np.mean(first.astype(float) ** moment) - expected) < 5 * spread * error
@@ -458,7 +466,7 @@ def no_free_variable():
 
 
 def forgotten_total_size():
-    with pytest.warns(UserWarning, match="total_size"):
+    with pytest.warns(UserWarning, match=r"total_size"):
         return minibatch_model(total_size=None)[0]
 
 
@@ -474,7 +482,7 @@ REFUSED = [
     (lambda: inference.advi("model", **GOOD), TypeError, "model must be a pymc.Model"),
     (lambda: inference.advi(no_data(), **GOOD), ValueError, "observed data"),
     (lambda: inference.advi(no_free_variable(), **GOOD), ValueError, "free variables"),
-    (lambda: inference.advi(discrete(), **GOOD), ValueError, "discrete"),
+    (lambda: inference.advi(discrete(), **GOOD), ValueError, r"continuous, got \['k'\]"),
     (lambda: inference.advi(forgotten_total_size(), **GOOD), ValueError, "total_size"),
     (lambda: inference.advi(minibatch_model(batch_size=300)[0], **GOOD), ValueError, "batch_size"),
     (lambda: inference.advi(conjugate_model(), **GOOD | {"steps": 0}), ValueError, "steps"),
@@ -483,9 +491,7 @@ REFUSED = [
     (lambda: inference.advi(conjugate_model(), **GOOD | {"learning_rate": float("nan")}), ValueError, "learning_rate"),
     (lambda: inference.advi(conjugate_model(), **GOOD | {"random_seed": -1}), ValueError, "random_seed"),
     (lambda: inference.advi(conjugate_model(), **GOOD | {"random_seed": None}), TypeError, "random_seed"),
-    (lambda: inference.advi(conjugate_model(), **GOOD, schedule="linear"), ValueError, "schedule"),
     (lambda: inference.advi(conjugate_model(), **GOOD, start_sd=-1.0), ValueError, "start_sd"),
-    (lambda: inference.advi(conjugate_model(), **GOOD, callback_every=0), ValueError, "callback_every"),
     (lambda: inference.advi(conjugate_model(), **GOOD, start={"nu": 1.0}), ValueError, "start must name"),
     (lambda: inference.advi(conjugate_model(), **GOOD, start={"mu": np.nan}), ValueError, "start of mu"),
     (lambda: inference.advi(conjugate_model(), **GOOD, resume="fit.npz"), TypeError, "resume"),
@@ -500,9 +506,6 @@ REFUSED = [
         "settings",
     ),
     (lambda: fit(conjugate_model(), steps=20).sample(0, random_seed=0), ValueError, "draws"),
-    (lambda: inference.loss_stands_still([1.0, 2.0]), TypeError, "approximation must be"),
-    (lambda: inference.loss_stands_still(fit(conjugate_model(), steps=1), window=1), ValueError, "window must be ≥ 2"),
-    (lambda: inference.loss_stands_still(fit(conjugate_model(), steps=1), window=2.5), TypeError, "window"),
     (lambda: inference.log_density(conjugate_model())({"nu": 1.0}), ValueError, "point must have the keys"),
     (
         lambda: inference.log_density(minibatch_model()[0])({"w": np.zeros(3), "sigma_log__": 0.0}),
@@ -544,7 +547,7 @@ def test_bad_predictions_are_refused_by_name(names, given, error, words):
 def test_predictions_need_the_draws_they_depend_on():
     model, key = minibatch_model()
     posterior = fit(conjugate_model(), steps=1).sample(2, random_seed=0)
-    with pytest.raises(ValueError, match="posterior must hold draws of w"):
+    with pytest.raises(ValueError, match=r"posterior must hold draws of w"):
         inference.predict(model, posterior, "mean", given={key: np.zeros((2, 3))})
 
 
@@ -556,7 +559,7 @@ def test_a_loss_that_is_not_finite_names_step_and_variable_and_keeps_the_last_go
         pm.Potential("pull", 50 * wild)
         pm.Normal("y", calm, 1, observed=Y)
     with pytest.raises(FloatingPointError, match=r"at step \d+ \(first bad variable: wild\)") as caught:
-        inference.advi(model, steps=2000, learning_rate=0.05, random_seed=0, schedule="constant")
+        inference.advi(model, steps=2000, optimizer=optax.adam(0.05), random_seed=0)
     found = caught.value.approximation
     assert 0 < found.step == len(found.loss) < 2000
     assert np.isfinite(found.loss).all() and all(
@@ -564,72 +567,3 @@ def test_a_loss_that_is_not_finite_names_step_and_variable_and_keeps_the_last_go
     )
 
 
-def test_data_that_are_not_finite_are_noticed_at_step_zero():
-    with pm.Model() as model:
-        w = pm.Normal("w", 0, 1, shape=3)
-        pm.Normal("y", np.where(X == X.max(), np.nan, X) @ w, 1, observed=Y)
-    with pytest.raises(FloatingPointError, match=r"got nan at step 0 \(first bad variable: w\)") as caught:
-        inference.advi(model, **GOOD)
-    assert caught.value.approximation.step == 0 and (caught.value.approximation.mean["w"] == 0).all()
-
-
-def test_a_damaged_checkpoint_is_refused(tmp_path):
-    path = tmp_path / "fit.npz"
-    fit(conjugate_model(), steps=5).save(path)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content[:-30])
-    with pytest.raises(ValueError, match="unreadable"):
-        inference.load(path, conjugate_model())
-
-
-def test_a_checkpoint_of_another_model_is_refused_with_the_difference(tmp_path):
-    path = tmp_path / "fit.npz"
-    fit(conjugate_model(), steps=5).save(path)
-    with pytest.raises(ValueError, match="sigma_log__"):
-        inference.load(path, regression_model())
-
-
-@pytest.mark.parametrize("change", ["prior", "width", "shape", "likelihood", "network", "transform", "float type"])
-def test_a_checkpoint_names_what_differs(change, tmp_path):
-    def build(change=None):
-        float_type = "float32" if change == "float type" else "float64"
-        with pytensor.config.change_flags(floatX=float_type), pm.Model() as model:
-            prior = pm.Laplace if change == "prior" else pm.Normal
-            transform = {"transform": pm.distributions.transforms.ordered} if change == "transform" else {}
-            start = np.array([-1, 1, 2][: 2 if change == "shape" else 3], dtype=float_type)
-            w = prior("w", 0, 3 if change == "width" else 1, shape=len(start), initval=start, **transform)
-            likelihood = pm.Laplace if change == "likelihood" else pm.Normal
-            mean = pt.tanh(w).sum() if change == "network" else w.sum()
-            likelihood("y", mean, 1, observed=np.zeros(5, dtype=float_type))
-        return model
-
-    inference.advi(build(), **GOOD).save(tmp_path / "fit.npz")
-    inference.load(tmp_path / "fit.npz", build())
-    words = {"prior": "laplace", "width": r"normal\(0.*, 3", "shape": r"\(2,\)", "likelihood": "Laplace"}
-    words |= {"network": "graph", "transform": "ordered", "float type": "float32"}
-    with pytest.raises(ValueError, match=f"differences: fitted .*, now .*{words[change]}"):
-        inference.load(tmp_path / "fit.npz", build(change))
-
-
-@pytest.mark.parametrize(("change", "words"), [({"batch_size": 50}, r"\(50,\)"), ({"total_size": 1000}, "1000")])
-def test_a_checkpoint_of_another_batch_size_or_total_size_is_refused(change, words, tmp_path):
-    fit(minibatch_model()[0], steps=5).save(tmp_path / "fit.npz")
-    with pytest.raises(ValueError, match=f"differences: fitted .*, now .*{words}"):
-        inference.load(tmp_path / "fit.npz", minibatch_model(**change)[0])
-
-
-def test_a_failed_save_leaves_nothing_behind_and_the_old_file_whole(tmp_path, monkeypatch):
-    path = tmp_path / "fit.npz"
-    found = fit(conjugate_model(), steps=5)
-    found.save(path)
-    before = path.read_bytes()
-
-    def full_disk(file, **arrays):
-        file.write(b"half")
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(np, "savez", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        found.save(path)
-    assert path.read_bytes() == before and os.listdir(tmp_path) == ["fit.npz"]

@@ -162,7 +162,7 @@ def test_warnings_of_convergence_reach_the_student(caplog):
     [
         (lambda: "model", {}, TypeError, "model must be a pymc.Model"),
         (no_data, {}, ValueError, "model must have observed data"),
-        (discrete_model, {}, ValueError, "free variables must be continuous, got discrete"),
+        (discrete_model, {}, ValueError, "free variables must be continuous"),
         (minibatch_model, {}, ValueError, "model must see all its data, got pm.Minibatch"),
         (conjugate_model, {"draws": 0}, ValueError, "draws"),
         (conjugate_model, {"tune": 1.5}, TypeError, "tune"),

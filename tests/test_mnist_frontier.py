@@ -9,6 +9,8 @@ import pytensor
 import pytest
 from scipy import special
 
+from bnn_course import data
+
 with pytensor.config.change_flags(floatX="float32"):  # the benchmark sets it; here it is set back
     from benchmarks import mnist_frontier
 
@@ -32,15 +34,32 @@ def by_weights(draws):
 
 
 def by_activations(draws):
-    parameters = jax.tree.map(jnp.asarray, LAYERS)
+    """By the benchmark's objective, as the loop calls it; the pictures come as bytes there, so X is multiplied."""
+    w, log_sw, b, log_sb = zip(*LAYERS, strict=True)
+    mean, log_sd = (
+        tuple(jnp.asarray(part) for pair in zip(*both, strict=True) for part in pair)
+        for both in ((w, b), (log_sw, log_sb))
+    )
 
-    def estimate(key):
-        return mnist_frontier.local_objective(parameters, jnp.asarray(X), jnp.asarray(Y), TOTAL, key)[0]
+    def estimate(stream):
+        return mnist_frontier.local_objective(mean, log_sd, (255 * jnp.asarray(X), jnp.asarray(Y)), (TOTAL,), stream)
 
-    return np.asarray(jax.vmap(estimate)(jax.random.split(jax.random.key(3), draws)), dtype=float)
+    return np.asarray(jax.vmap(estimate)(jnp.arange(draws, dtype=jnp.uint32)), dtype=float)
 
 
 def test_both_noises_have_the_same_mean():
     a, b = by_weights(40_000), by_activations(40_000)
     error = np.hypot(a.std(), b.std()) / 200
     assert error < 0.3 and a.mean() == pytest.approx(b.mean(), abs=4 * error)
+
+
+def test_a_fit_by_the_loop_of_the_package_learns(monkeypatch):
+    """The whole way on a few digits, with a narrow network."""
+    mnist = data.load_mnist()
+    few = mnist._replace(train_images=mnist.train_images[:2_560], train_labels=mnist.train_labels[:2_560],
+                         test_images=mnist.test_images[:500], test_labels=mnist.test_labels[:500])  # fmt: skip
+    monkeypatch.setattr(mnist_frontier, "DRAWS", 3)
+    case = mnist_frontier.Case("normal, sd 1", width=20, passes=8, learning_rate=5e-3, noise="activations")
+    losses, probability = mnist_frontier.local_fit(case, 0, few)
+    assert losses.shape == (8 * 20,) and losses[-20:].mean() < 0.9 * losses[:20].mean()
+    assert np.mean(probability.argmax(axis=1) == few.test_labels) > 0.3

@@ -171,21 +171,21 @@ def test_leapfrog_is_of_second_order():
 
 @pytest.mark.parametrize("direction", [-1, 1])
 def test_a_tree_is_a_trajectory(direction):
-    theta, momentum, visited = MEAN + 0.1, np.array([0.3, 0.2]), []
-    left, right, *_ = samplers.build_tree(
-        log_density, gradient, (theta, momentum), -50.0, direction * 0.01, 3, visited, rng()
-    )
-    end = samplers.leapfrog(gradient, theta, momentum, step=direction * 0.01, n_steps=8)
+    start, visited = samplers.State(MEAN + 0.1, np.array([0.3, 0.2])), []
+    tree = samplers.build_tree(log_density, gradient, start, -50.0, direction * 0.01, 3, visited, rng())
+    end = samplers.leapfrog(gradient, *start, step=direction * 0.01, n_steps=8)
     assert len(visited) == 8
-    np.testing.assert_allclose((left if direction < 0 else right)[0], end[0], atol=1e-12)
-    np.testing.assert_allclose((right if direction < 0 else left)[0], visited[0][0], atol=1e-12)
+    near, far = (tree.last, tree.first) if direction < 0 else (tree.first, tree.last)
+    np.testing.assert_allclose(far.theta, end.theta, atol=1e-12)
+    np.testing.assert_allclose(near.theta, visited[0][0], atol=1e-12)
 
 
 def test_ends_that_approach_each_other_have_turned_back():
-    at, away = (np.zeros(2), np.array([1.0, 0])), np.array([1.0, 0])
-    assert not samplers.turned_back(at, (np.array([2.0, 0]), away))
-    assert samplers.turned_back(at, (np.array([2.0, 0]), -away))
-    assert samplers.turned_back((np.zeros(2), -away), (np.array([2.0, 0]), away))
+    away, there = np.array([1.0, 0]), np.array([2.0, 0])
+    at = samplers.State(np.zeros(2), away)
+    assert not samplers.turned_back(at, samplers.State(there, away))
+    assert samplers.turned_back(at, samplers.State(there, -away))
+    assert samplers.turned_back(samplers.State(np.zeros(2), -away), samplers.State(there, away))
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -300,6 +300,60 @@ def test_a_step_per_parameter_must_be_positive(step):
 def test_tuning_refuses(changes, message):
     with pytest.raises(ValueError, match=message):
         samplers.tune_step(lambda *_: None, MEAN, **({"step": 0.1, "target": 0.8, "rounds": 5} | changes))
+
+
+def writing(theta, *_):
+    theta += 1.0
+    return theta
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [(name, part) for name, settings in GOOD.items() for part in ("log_density", "gradient") if part in settings],
+)
+def test_a_function_that_writes_into_its_argument_is_refused(name, argument):
+    with pytest.raises(ValueError, match=f"{argument} must not change theta, got a function that writes into it"):
+        run(name, **{argument: writing})
+
+
+def test_a_proposal_that_writes_into_its_argument_is_refused():
+    with pytest.raises(samplers.ChainError, match=r"draw 1 of 20 failed .*read-only\): functions must not change"):
+        run("metropolis_hastings", propose=writing)
+
+
+def test_a_conditional_that_writes_into_its_argument_is_refused():
+    with pytest.raises(samplers.ChainError, match=r"draw 1 of 20 failed .*read-only\): functions must not change"):
+        run("gibbs", conditionals=[writing, writing])
+
+
+@pytest.mark.parametrize("argument", ["log_density", "gradient"])
+@pytest.mark.parametrize("name", ["hmc", "nuts"])
+def test_a_function_that_begins_to_write_in_mid_chain_is_refused(name, argument):
+    calls, good = [0], GOOD[name][argument]
+
+    def later(theta):
+        calls[0] += 1
+        return writing(theta) if calls[0] > 5 else good(theta)
+
+    with pytest.raises(samplers.ChainError, match="read-only"):
+        run(name, **{argument: later})
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (1, 2), ()])
+def test_a_proposal_of_another_shape_is_refused(shape):
+    with pytest.raises(samplers.ChainError, match=r"a proposal must have shape \(2,\), got"):
+        run("metropolis_hastings", propose=lambda theta, rng: np.zeros(shape))
+
+
+def test_a_proposal_is_kept_though_its_array_is_used_again():
+    buffer = np.zeros(2)
+
+    def propose(theta, rng):
+        buffer[:] = theta + rng.normal(size=2)
+        return buffer
+
+    fresh = run("metropolis_hastings", propose=lambda theta, rng: theta + rng.normal(size=2))
+    np.testing.assert_array_equal(run("metropolis_hastings", propose=propose).draws, fresh.draws)
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -1,11 +1,15 @@
 """Numbers of `bnn_course.uncertainty`: against known answers, against laws, and what is refused."""
 
-# ruff: noqa: E501 - error messages are quoted whole
+# ruff: noqa: E501 - in a table, a case is a line
 
 import tracemalloc
 
+import arviz as az
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
+from _refusals import refuses
 from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
@@ -246,26 +250,6 @@ def test_calibrated_labels_have_a_small_ece_and_overconfidence_a_large_one():
     assert u.ece(np.stack([sharper, 1 - sharper], axis=1), labels) > 0.08
 
 
-def test_bootstrap_is_repeatable_and_about_as_wide_as_theory():
-    values = np.random.default_rng(10).normal(size=400)
-    low, high = u.bootstrap_interval(np.mean, values, rng=np.random.default_rng(11))
-    assert (low, high) == u.bootstrap_interval(np.mean, values, rng=np.random.default_rng(11))
-    assert low < values.mean() < high
-    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
-
-
-def test_bootstrap_resamples_each_sample_on_its_own():
-    sizes = []
-    u.bootstrap_interval(
-        lambda a, b: sizes.append((len(a), b.shape)) or 0.0,
-        [1, 2, 3],
-        np.ones((5, 2)),
-        rng=np.random.default_rng(0),
-        repeats=3,
-    )
-    assert sizes == [(3, (5, 2))] * 3
-
-
 def test_the_t_interval_is_scipys_and_covers_as_often_as_it_says():
     rng = np.random.default_rng(6)
     values = rng.normal(size=5)
@@ -275,6 +259,40 @@ def test_the_t_interval_is_scipys_and_covers_as_often_as_it_says():
     assert interval.n == 5
     intervals = [u.t_interval(row) for row in rng.normal(size=(2_000, 5))]
     assert np.mean([abs(i.mean) <= i.half for i in intervals]) == pytest.approx(0.95, abs=4 * np.sqrt(0.05 * 0.95 / 2_000))
+
+
+@pytest.mark.parametrize("draws", [100, 101])
+def test_split_rhat_of_many_functions_is_arvizs(draws):
+    chains = np.random.default_rng(7).normal(size=(3, draws, 2, 4)) + np.arange(3)[:, None, None, None] / 5
+    theirs = az.rhat(az.convert_to_dataset({"f": chains}), method="split")["f"].values
+    assert u.split_rhat(chains) == pytest.approx(theirs, rel=1e-12) and theirs.min() > 1
+    assert u.split_rhat(chains[..., 0, 0]) == pytest.approx(theirs[0, 0])
+
+
+def test_split_rhat_of_what_never_varies_is_not_a_number():
+    assert np.isnan(u.split_rhat(np.ones((2, 10, 3)))).all()
+
+
+def test_rounding_of_a_softmax_in_single_precision_is_allowed_and_moved_into_the_interval():
+    probability = np.array([[1.0000001, -1e-7], [0.4, 0.6]])
+    assert u.nll(probability, [0, 1]) == pytest.approx(-np.log(0.6) / 2)
+    assert u.mean_probability(probability[None]).max() == 1 and probability[0, 0] > 1
+    for decompose in (u.decompose_entropy, u.decompose_variance):
+        assert decompose(probability[None]).total[0] == 0
+
+
+def test_masked_and_missing_entries_are_refused():
+    refuses(lambda: u.nll(np.ma.masked_equal(ROWS, 0.5), [0, 0, 0]), ValueError, "probability", "6 masked of 6")
+    refuses(lambda: u.nll(ROWS, np.ma.masked_equal([0, 1, 0], 1)), ValueError, "labels", "1 masked of 3")
+    refuses(lambda: u.accuracy(ROWS, pd.Series([0, None, 1], dtype="Int64")), ValueError, "labels", "nan at index (1,)")
+    refuses(lambda: u.auroc([0.1, None], [1.0]), ValueError, "score_in", "1 missing of 2")
+
+
+def test_frames_series_and_data_arrays_are_arrays(probability, labels):
+    as_frame, as_series = pd.DataFrame(probability), pd.Series(labels, index=np.arange(ITEMS)[::-1])
+    as_data_array = xr.DataArray(probability, dims=("item", "class"))
+    for measure in (u.accuracy, u.nll, u.brier, u.ece):
+        assert measure(as_frame, as_series) == measure(as_data_array, as_series) == measure(probability, labels)
 
 
 def test_boolean_labels_index_like_numbers():
@@ -305,46 +323,39 @@ def changed(array, index, value):
 
 
 REFUSED = {
-    "a cube without draws": (lambda: u.mean_probability(ROWS), ValueError, "probabilities must have 3 axes, got shape (3, 2): reshape it"),
-    "an empty cube": (lambda: u.vote_share(np.ones((0, 3, 2))), ValueError, "probabilities must not be empty, got shape (0, 3, 2): pass at least one element per axis"),
-    "NaN": (lambda: u.decompose_entropy(changed(CUBE, (1, 2, 0), np.nan)), ValueError, "probabilities must be finite, got nan at index (1, 2, 0): remove or repair the entry"),
-    "infinity": (lambda: u.decompose_variance(changed(CUBE, (0, 0, 0), np.inf)), ValueError, "probabilities must be finite, got inf at index (0, 0, 0): remove or repair the entry"),
-    "a negative probability": (lambda: u.mean_probability(changed(CUBE, 0, [-0.5, 1.5])), ValueError, "probabilities must lie in [0, 1], got -0.5 at index (0, 0, 0): correct or drop it"),
-    "a probability above 1": (lambda: u.nll(changed(ROWS, 2, [1.5, 0]), [0, 0, 0]), ValueError, "probability must lie in [0, 1], got 1.5 at index (2, 0): correct or drop it"),
-    "rows that do not sum to 1": (lambda: u.brier(ROWS * 0.9, [0, 0, 0]), ValueError, "probability must sum to 1 ± 0.001 over the classes, got 0.9 at index (0,): apply a softmax, and keep the class on the last axis"),
-    "classes on the wrong axis": (lambda: u.accuracy(np.array([[0.9, 0.8], [0.1, 0.2]]), [0, 1]), ValueError, "probability must sum to 1 ± 0.001 over the classes, got 1.7 at index (0,): apply a softmax, and keep the class on the last axis"),
-    "draws with their classes on the wrong axis": (lambda: u.mean_probability(np.full((4, 2, 3), 0.5)), ValueError, "probabilities must sum to 1 ± 0.001 over the classes, got 1.5 at index (0, 0): apply a softmax, and keep the class on the last axis"),
-    "0/1 draws": (lambda: u.decompose_entropy(np.eye(2, dtype=int)[None]), TypeError, "probabilities must be floats in [0, 1], got dtype int64: pass class probabilities, not 0/1 draws"),
-    "text": (lambda: u.mean_probability([[["a", "b"]]]), TypeError, "probabilities must be an array of numbers, got dtype <U1: convert it, e.g. probabilities.astype(float)"),
-    "a single class": (lambda: u.ece(np.ones((3, 1)), [0, 0, 0]), ValueError, "probability must have at least 2 classes on its last axis, got shape (3, 1): for a binary model stack 1 - p and p"),
-    "labels as a column": (lambda: u.nll(ROWS, [[0], [1], [0]]), ValueError, "labels must have 1 axes, got shape (3, 1): flatten it with .ravel()"),
-    "a label too large": (lambda: u.accuracy(ROWS, [0, 1, 2]), ValueError, "labels must lie in [0, 1], got 2 at index (2,): correct or drop it"),
-    "a negative label": (lambda: u.brier(ROWS, [0, -1, 0]), ValueError, "labels must lie in [0, 1], got -1 at index (1,): correct or drop it"),
-    "labels as floats": (lambda: u.ece(ROWS, [0.0, 1.0, 0.0]), TypeError, "labels must be an array of integers, got dtype float64: convert it, e.g. labels.astype(np.uint8)"),
-    "too few labels": (lambda: u.reliability(ROWS, [0, 1]), ValueError, "labels must have shape (3,), got (2,): check that rows belong together"),
-    "no bins": (lambda: u.ece(ROWS, [0, 0, 0], bins=0), ValueError, "bins must be ≥ 1, got 0: choose a positive number"),
-    "half a bin": (lambda: u.reliability(ROWS, [0, 0, 0], bins=1.5), TypeError, "bins must be a whole number ≥ 1, got 1.5: pass an int"),
-    "scores of several axes": (lambda: u.risk_coverage(ROWS, [0, 1, 0]), ValueError, "score must have 1 axes, got shape (3, 2): reshape it"),
-    "too few flags": (lambda: u.risk_coverage([0.1, 0.2], [True]), ValueError, "wrong must have shape (2,), got (1,): check that rows belong together"),
-    "labels for flags": (lambda: u.risk_coverage([0.1, 0.2], [3, 1]), ValueError, "wrong must lie in [0, 1], got 3 at index (0,): correct or drop it"),
-    "flags as floats": (lambda: u.share_to_reject([0.1], [0.5], accuracy=0.9), TypeError, "wrong must be an array of integers, got dtype float64: convert it, e.g. wrong.astype(np.uint8)"),
-    "an accuracy in percent": (lambda: u.share_to_reject([0.1], [0], accuracy=99), ValueError, "accuracy must lie in [0, 1], got 99: choose a value inside"),
-    "no scores": (lambda: u.auroc([], [1.0]), ValueError, "score_in must not be empty, got shape (0,): pass at least one element per axis"),
-    "a NaN score": (lambda: u.auroc([1.0], [np.nan]), ValueError, "score_out must be finite, got nan at index (0,): remove or repair the entry"),
-    "a seed for a generator": (lambda: u.bootstrap_interval(np.mean, [1.0], rng=1), TypeError, "rng must be a numpy.random.Generator, got 1: pass np.random.default_rng(seed)"),
-    "an impossible prob": (lambda: u.bootstrap_interval(np.mean, [1.0], rng=np.random.default_rng(0), prob=1.2), ValueError, "prob must lie in (0, 1), got 1.2: choose a value inside"),
-    "one value": (lambda: u.t_interval([1.0]), ValueError, "values must hold at least two numbers, got 1: one value has no interval"),
-    "no repeats": (lambda: u.bootstrap_interval(np.mean, [1.0], rng=np.random.default_rng(0), repeats=0), ValueError, "repeats must be ≥ 1, got 0: choose a positive number"),
-    "no statistic": (lambda: u.bootstrap_interval([1.0], rng=np.random.default_rng(0)), TypeError, "statistic must be callable, got [1.0]: pass a function such as np.mean"),
-    "no samples": (lambda: u.bootstrap_interval(np.mean, rng=np.random.default_rng(0)), ValueError, "samples must hold at least one array, got 0: pass the data after the statistic"),
-    "an empty sample": (lambda: u.bootstrap_interval(np.mean, [], rng=np.random.default_rng(0)), ValueError, "samples[0] must not be empty, got shape (0,): pass at least one element per axis"),
-    "a statistic of many numbers": (lambda: u.bootstrap_interval(lambda x: x, [1.0, 2.0], rng=np.random.default_rng(0)), ValueError, "statistic(*samples) must have 1 axes, got shape (1000, 2): reshape it"),
+    "a cube without draws": (lambda: u.mean_probability(ROWS), ValueError, "probabilities", "shape (3, 2)"),
+    "an empty cube": (lambda: u.vote_share(np.ones((0, 3, 2))), ValueError, "probabilities", "shape (0, 3, 2)"),
+    "NaN": (lambda: u.decompose_entropy(changed(CUBE, (1, 2, 0), np.nan)), ValueError, "probabilities", "nan at index (1, 2, 0)"),
+    "infinity": (lambda: u.decompose_variance(changed(CUBE, (0, 0, 0), np.inf)), ValueError, "probabilities", "inf at index (0, 0, 0)"),
+    "a negative probability": (lambda: u.mean_probability(changed(CUBE, 0, [-0.5, 1.5])), ValueError, "probabilities", "-0.5 at index (0, 0, 0)"),
+    "a probability above 1": (lambda: u.nll(changed(ROWS, 2, [1.5, 0]), [0, 0, 0]), ValueError, "probability", "1.5 at index (2, 0)"),
+    "rows that do not sum to 1": (lambda: u.brier(ROWS * 0.9, [0, 0, 0]), ValueError, "probability", "0.9 at index (0,)"),
+    "classes on the wrong axis": (lambda: u.accuracy(np.array([[0.9, 0.8], [0.1, 0.2]]), [0, 1]), ValueError, "probability", "1.7 at index (0,)"),
+    "draws with their classes on the wrong axis": (lambda: u.mean_probability(np.full((4, 2, 3), 0.5)), ValueError, "probabilities", "1.5 at index (0, 0)"),
+    "0/1 draws": (lambda: u.decompose_entropy(np.eye(2, dtype=int)[None]), TypeError, "probabilities", "dtype int64"),
+    "text": (lambda: u.mean_probability([[["a", "b"]]]), TypeError, "probabilities", "dtype <U1"),
+    "a single class": (lambda: u.ece(np.ones((3, 1)), [0, 0, 0]), ValueError, "probability", "shape (3, 1)"),
+    "labels as a column": (lambda: u.nll(ROWS, [[0], [1], [0]]), ValueError, "labels", "shape (3, 1)"),
+    "a label too large": (lambda: u.accuracy(ROWS, [0, 1, 2]), ValueError, "labels", "label 2 at index (2,)"),
+    "a negative label": (lambda: u.brier(ROWS, [0, -1, 0]), ValueError, "labels", "label -1 at index (1,)"),
+    "labels as floats": (lambda: u.ece(ROWS, [0.0, 1.0, 0.0]), TypeError, "labels", "dtype float64"),
+    "too few labels": (lambda: u.reliability(ROWS, [0, 1]), ValueError, "labels", "(2,)"),
+    "no bins": (lambda: u.ece(ROWS, [0, 0, 0], bins=0), ValueError, "bins", "0"),
+    "half a bin": (lambda: u.reliability(ROWS, [0, 0, 0], bins=1.5), TypeError, "bins", "1.5"),
+    "scores of several axes": (lambda: u.risk_coverage(ROWS, [0, 1, 0]), ValueError, "score", "shape (3, 2)"),
+    "too few flags": (lambda: u.risk_coverage([0.1, 0.2], [True]), ValueError, "wrong", "(1,)"),
+    "labels for flags": (lambda: u.risk_coverage([0.1, 0.2], [3, 1]), ValueError, "wrong", "3 at index (0,)"),
+    "flags as floats": (lambda: u.share_to_reject([0.1], [0.5], accuracy=0.9), TypeError, "wrong", "dtype float64"),
+    "an accuracy in percent": (lambda: u.share_to_reject([0.1], [0], accuracy=99), ValueError, "accuracy", "99"),
+    "no scores": (lambda: u.auroc([], [1.0]), ValueError, "score_in", "shape (0,)"),
+    "a NaN score": (lambda: u.auroc([1.0], [np.nan]), ValueError, "score_out", "nan at index (0,)"),
+    "draws of one axis": (lambda: u.split_rhat(np.ones(5)), ValueError, "draws", "shape (5,)"),
+    "chains of three draws": (lambda: u.split_rhat(np.ones((2, 3))), ValueError, "draws", "shape (2, 3)"),
+    "a probability above 1 by more than rounding": (lambda: u.nll([[1.002, -0.002]], [0]), ValueError, "probability", "1.002 at index (0, 0)"),
+    "one value": (lambda: u.t_interval([1.0]), ValueError, "values", "1"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_refuses(case):
-    call, error, message = REFUSED[case]
-    with pytest.raises(error) as caught:
-        call()
-    assert str(caught.value) == message
+@pytest.mark.parametrize(("call", "error", "quantity", "received"), REFUSED.values(), ids=REFUSED)
+def test_refuses(call, error, quantity, received):
+    refuses(call, error, quantity, received)

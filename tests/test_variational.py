@@ -1,7 +1,10 @@
 """`bnn_course.variational`: known optima, laws of the gradients and of k̂, and what is refused."""
 
+# ruff: noqa: E501 - in a table, a case is a line
+
 import numpy as np
 import pytest
+from _refusals import refuses
 from scipy import stats
 
 from bnn_course import variational as v
@@ -48,9 +51,9 @@ def test_elbo_estimates_average_to_the_closed_form():
     assert standard_errors(v.elbo_estimates(log_density, MEAN, LOG_SD, noise()), exact_elbo(0.6, -0.4)) < 4.5
 
 
-@pytest.mark.parametrize(("estimate", "function"), [(v.pathwise_gradient, gradient), (v.score_gradient, log_density)])
-def test_both_gradients_average_to_that_of_the_closed_form(estimate, function):
-    assert (standard_errors(estimate(function, MEAN, LOG_SD, noise()), exact_gradient(MEAN, LOG_SD)) < 4.5).all()
+def test_the_gradient_averages_to_that_of_the_closed_form():
+    estimates = v.pathwise_gradient(gradient, MEAN, LOG_SD, noise())
+    assert (standard_errors(estimates, exact_gradient(MEAN, LOG_SD)) < 4.5).all()
 
 
 def test_gradients_of_several_parameters_are_those_of_each():
@@ -103,13 +106,6 @@ def test_khat_of_a_narrow_normal_is_the_variance_it_lacks(sd):
 # Law: identities ------------------------------------------------------------------------------------------------------
 
 
-def test_the_pathwise_gradient_has_less_variance():
-    assert (
-        v.score_gradient(log_density, MEAN, LOG_SD, noise()).var(axis=0)
-        > 2 * v.pathwise_gradient(gradient, MEAN, LOG_SD, noise()).var(axis=0)
-    ).all()
-
-
 def test_the_pathwise_gradient_of_an_exact_normal_is_that_of_its_reparametrised_density():
     h, epsilon = 1e-6, noise(7)
 
@@ -145,53 +141,64 @@ def test_arguments_are_not_changed():
 
 # Refusal: bad input ---------------------------------------------------------------------------------------------------
 
+
+def writes(zeta):
+    zeta += 1
+    return log_density(zeta)
+
+
 BAD = {
-    "start not finite": ({"start": np.array([np.nan])}, ValueError, "start must be finite"),
-    "start a number": ({"start": 0.0}, ValueError, "start must have 1 axes"),
-    "eta zero": ({"eta": 0.0}, ValueError, r"eta must lie in \(0, inf\), got 0.0"),
-    "eta infinite": ({"eta": np.inf}, ValueError, "eta must lie in"),
-    "scale negative": ({"start_sd": -1.0}, ValueError, "start_sd must lie in"),
-    "no steps": ({"steps": 0}, ValueError, "steps must be ≥ 1"),
-    "no draws": ({"draws": 0}, ValueError, "draws must be ≥ 1"),
-    "draws a float": ({"draws": 1.5}, TypeError, "draws must be a whole number"),
-    "seed for rng": ({"rng": 1}, TypeError, "rng must be a numpy.random.Generator"),
-    "density an array": ({"log_density": lambda z: z}, TypeError, "one number per draw, got shape"),
-    "density a sum over draws": ({"log_density": lambda z: z.sum()}, TypeError, "one number per draw"),
-    "density a text": ({"log_density": "p"}, TypeError, "log_density must be a function"),
-    "density nan": ({"log_density": lambda z: np.full(len(z), np.nan)}, ValueError, "finite at the start, got nan"),
-    "density zero": ({"log_density": lambda z: np.full(len(z), -np.inf)}, ValueError, "finite at the start, got -inf"),
-    "gradient nan": ({"gradient": lambda z: z * np.nan}, ValueError, "gradient must be finite"),
-    "gradient of one draw": ({"gradient": lambda z: z[0]}, ValueError, "gradient must have 2 axes"),
-}
+    "start not finite": ({"start": np.array([np.nan])}, ValueError, "start", "nan at index (0,)"),
+    "start masked": ({"start": np.ma.masked_equal([0.0, 1.0], 1)}, ValueError, "start", "1 masked of 2"),
+    "start a number": ({"start": 0.0}, ValueError, "start", "shape ()"),
+    "eta zero": ({"eta": 0.0}, ValueError, "eta", "0.0"),
+    "eta infinite": ({"eta": np.inf}, ValueError, "eta", "inf"),
+    "scale negative": ({"start_sd": -1.0}, ValueError, "start_sd", "-1.0"),
+    "no steps": ({"steps": 0}, ValueError, "steps", "0"),
+    "no draws": ({"draws": 0}, ValueError, "draws", "0"),
+    "draws a float": ({"draws": 1.5}, TypeError, "draws", "1.5"),
+    "seed for rng": ({"rng": 1}, TypeError, "rng", "1"),
+    "density an array": ({"log_density": lambda z: z}, TypeError, "log_density", "shape (1, 1)"),
+    "density a sum over draws": ({"log_density": lambda z: z.sum()}, TypeError, "log_density", "shape ()"),
+    "density a text": ({"log_density": "p"}, TypeError, "log_density", "'p'"),
+    "density nan": ({"log_density": lambda z: np.full(len(z), np.nan)}, ValueError, "log_density", "nan"),
+    "density zero": ({"log_density": lambda z: np.full(len(z), -np.inf)}, ValueError, "log_density", "-inf"),
+    "density that writes": ({"log_density": writes}, ValueError, "log_density", "an assignment"),
+    "gradient that writes": ({"gradient": lambda z: np.negative(z, out=z)}, ValueError, "gradient", "an assignment"),
+    "gradient nan": ({"gradient": lambda z: z * np.nan}, ValueError, "gradient", "nan"),
+    "gradient of one draw": ({"gradient": lambda z: z[0]}, ValueError, "gradient", "shape (1,)"),
+    "gradient of one parameter": ({"gradient": lambda z: z[:, :1], "start": [0.0, 1.0]}, ValueError, "gradient", "(1, 1)"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("options", "error", "words"), BAD.values(), ids=BAD)
-def test_bad_fits_are_refused_by_name(options, error, words):
-    with pytest.raises(error, match=words):
-        fit(**options)
+@pytest.mark.parametrize(("options", "error", "quantity", "received"), BAD.values(), ids=BAD)
+def test_bad_fits_are_refused(options, error, quantity, received):
+    refuses(lambda: fit(**options), error, quantity, received)
+
+
+def test_a_density_that_writes_later_is_refused_too():
+    with pytest.raises(v.FitError, match=r"log_density must not write into its argument"):
+        fit(log_density=lambda zeta: writes(zeta) if np.abs(zeta).max() > 0 else log_density(zeta))
 
 
 BAD_WEIGHTS = {
-    "too few": (np.zeros(24), ValueError, "at least 25 draws, got 24"),
-    "two axes": (np.zeros((5, 30)), ValueError, "log_weights must have 1 axes"),
-    "infinite": (np.append(np.zeros(30), -np.inf), ValueError, "log_weights must be finite"),
-    "texts": (np.array(["a"] * 30), TypeError, "log_weights must be an array of numbers"),
+    "too few": (np.zeros(24), ValueError, "24"),
+    "two axes": (np.zeros((5, 30)), ValueError, "shape (5, 30)"),
+    "infinite": (np.append(np.zeros(30), -np.inf), ValueError, "-inf at index (30,)"),
+    "texts": (np.array(["a"] * 30), TypeError, "dtype <U1"),
 }
 
 
-@pytest.mark.parametrize(("weights", "error", "words"), BAD_WEIGHTS.values(), ids=BAD_WEIGHTS)
-def test_bad_weights_are_refused_by_name(weights, error, words):
-    with pytest.raises(error, match=words):
-        v.pareto_khat(weights)
+@pytest.mark.parametrize(("weights", "error", "received"), BAD_WEIGHTS.values(), ids=BAD_WEIGHTS)
+def test_bad_weights_are_refused(weights, error, received):
+    refuses(lambda: v.pareto_khat(weights), error, "log_weights", received)
 
 
-@pytest.mark.parametrize("estimate", [v.elbo_estimates, v.pathwise_gradient, v.score_gradient])
+@pytest.mark.parametrize("estimate", [v.elbo_estimates, v.pathwise_gradient])
 def test_noise_must_fit_the_parameters(estimate):
     function = gradient if estimate is v.pathwise_gradient else log_density
-    with pytest.raises(ValueError, match=r"noise must have shape \('any', 1\), got \(3, 2\)"):
-        estimate(function, MEAN, LOG_SD, np.zeros((3, 2)))
-    with pytest.raises(ValueError, match=r"log_sd must have shape \(1,\)"):
-        estimate(function, MEAN, np.zeros(2), np.zeros((3, 1)))
+    refuses(lambda: estimate(function, MEAN, LOG_SD, np.zeros((3, 2))), ValueError, "noise", "(3, 2)")
+    refuses(lambda: estimate(function, MEAN, np.zeros(2), np.zeros((3, 1))), ValueError, "log_sd", "(2,)")
 
 
 def test_a_density_that_raises_in_mid_fit_loses_no_steps():

@@ -14,6 +14,7 @@ import base64
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import ipywidgets
@@ -70,11 +71,11 @@ class Explorer(ipywidgets.VBox):
         self.add_class("bnn-explorer")
 
     @property
-    def values(self):
+    def values(self) -> dict[str, Any]:
         """The values of the controls, by name."""
         return {name: control.value for name, control in self.controls.items()}
 
-    def drawn(self):
+    def drawn(self) -> tuple[bytes, str]:
         """Return the picture (PNG, as bytes) and the line of numbers for the values of the controls."""
         figure = Figure(figsize=self.size, dpi=DPI, layout="none")
         line = self.draw(figure, **self.values)
@@ -82,7 +83,7 @@ class Explorer(ipywidgets.VBox):
         figure.savefig(file, format="png", pil_kwargs={"compress_level": 1})
         return file.getvalue(), line
 
-    def move(self, change=None):
+    def move(self, change: traitlets.Bunch | None = None) -> None:
         """Draw again; called when a control has moved.
 
         Parameters
@@ -102,7 +103,7 @@ class Explorer(ipywidgets.VBox):
             self.picture.png, self.picture.line = png, self.line
             self.picture.count += 1
 
-    def step(self, change):
+    def step(self, change: traitlets.Bunch) -> None:
         """Move the control by a step of the play button, but not by one that was on its way when Reset was pressed.
 
         Parameters
@@ -110,14 +111,14 @@ class Explorer(ipywidgets.VBox):
         change : traitlets.Bunch
             What traitlets says of the button's value.
         """
-        control = self.controls[self.played]
-        self.halted = self.halted and not self.player.playing
-        if self.halted and change["new"] != self.player.min:  # to there goes the button's own "stop"
-            self.player.value = control.value
+        control, player = self.controls[self.played], change["owner"]
+        self.halted = self.halted and not player.playing
+        if self.halted and change["new"] != player.min:  # to there goes the button's own "stop"
+            player.value = control.value
         else:
             control.value = change["new"]
 
-    def reset(self, button=None):
+    def reset(self, button: ipywidgets.Button | None = None) -> None:
         """Move all controls back to where they were at the start, and draw once.
 
         Parameters
@@ -184,7 +185,7 @@ class Pad(anywidget.AnyWidget):
         self.ink = base64.b64encode(change["new"]).decode()
 
 
-def spoken(description):
+def spoken(description: str) -> str:
     r"""Return a label as it is read aloud: "prior sd $\tau$" becomes "prior sd tau".
 
     Parameters
@@ -195,7 +196,7 @@ def spoken(description):
     return re.sub(r"[{}\\_^]", " ", plain).replace("  ", " ").strip()
 
 
-def number(value, digits=2):
+def number(value: float, digits: int = 2) -> str:
     """Write a number the same on every machine: ties are broken at the ninth digit, and zero has no sign.
 
     Parameters
@@ -208,6 +209,20 @@ def number(value, digits=2):
     str
     """
     return f"{round(round(float(value), 9), digits) + 0.0:.{digits}f}"
+
+
+def scale(*values: float) -> list[tuple[str, float]]:
+    """Return the options of a slider over a few numbers: each number with its text.
+
+    Parameters
+    ----------
+    *values : float
+
+    Returns
+    -------
+    list of (str, float)
+    """
+    return [(f"{value:g}", value) for value in values]
 
 
 def _player(control):

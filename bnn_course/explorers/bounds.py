@@ -6,10 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 from ipywidgets import FloatSlider
+from matplotlib.figure import Figure
 from scipy.optimize import minimize
 from scipy.special import log_ndtr, logsumexp
 
 from bnn_course import plots
+from bnn_course._checks import Array, positive, real_number
 from bnn_course.explorers import Explorer, number
 
 WIDTH = 0.02
@@ -19,7 +21,7 @@ SHARES, SDS = np.array([0.65, 0.35]), np.array([0.6, 0.9])  # of the lesson's mi
 MIDDLE = 0.25  # between its two centres
 
 
-def log_normal(at, mean, sd):
+def log_normal(at: Array | float, mean: Array | float, sd: Array | float) -> Array:
     """Log density of a Normal distribution.
 
     Parameters
@@ -34,7 +36,7 @@ def log_normal(at, mean, sd):
     return -0.5 * ((at - mean) / sd) ** 2 - np.log(sd * np.sqrt(2 * np.pi))
 
 
-def integral(values):
+def integral(values: Array) -> float:
     """Integrate values on the grid `THETA`.
 
     Parameters
@@ -51,7 +53,7 @@ def integral(values):
 # Evidence, ELBO and KL ------------------------------------------------------------------------------------------------
 
 
-def log_joint(reading):
+def log_joint(reading: float) -> Array:
     """Log of prior times likelihood when only the size of θ was measured, y = |θ| + noise (lesson 03).
 
     Parameters
@@ -67,7 +69,7 @@ def log_joint(reading):
     return log_normal(reading, np.abs(THETA), NOISE) + log_normal(THETA, 0, PRIOR_SD)
 
 
-def reading_log_evidence(reading):
+def reading_log_evidence(reading: float) -> float:
     """Log evidence of that measurement in closed form: the joint is two halves of Normal densities.
 
     Parameters
@@ -83,7 +85,7 @@ def reading_log_evidence(reading):
     return float(np.log(2) + log_normal(reading, 0, np.hypot(NOISE, PRIOR_SD)) + log_ndtr(mean / sd))
 
 
-def reading_log_posterior(reading):
+def reading_log_posterior(reading: float) -> Array:
     """Log posterior of θ in closed form: a Normal density of |θ|, cut off at zero, and its mirror image.
 
     Parameters
@@ -104,7 +106,7 @@ def _half(reading):
     return reading / NOISE**2 / precision, precision**-0.5
 
 
-def elbo_and_kl(mean, sd, reading):
+def elbo_and_kl(mean: float, sd: float, reading: float) -> tuple[float, float]:
     """ELBO, from the joint alone, and KL(q‖p), from the posterior alone, of q = N(mean, sd²) (lesson 03).
 
     Parameters
@@ -118,14 +120,12 @@ def elbo_and_kl(mean, sd, reading):
     (float, float)
         In nats.
     """
-    if not sd > 0:
-        raise ValueError(f"sd must be above 0, got {sd}: move it up")
-    log_q = log_normal(THETA, mean, sd)
+    log_q = log_normal(THETA, mean, positive(sd, "sd"))
     q = np.exp(log_q)
     return integral(q * (log_joint(reading) - log_q)), integral(q * (log_q - reading_log_posterior(reading)))
 
 
-def draw_evidence(figure, *, mean, sd, reading):
+def draw_evidence(figure: Figure, *, mean: float, sd: float, reading: float) -> str:
     """Draw q beside the posterior p, and the bars of its ELBO and KL up to the log evidence (lesson 03).
 
     Parameters
@@ -151,11 +151,21 @@ def draw_evidence(figure, *, mean, sd, reading):
     floor = min(_floor(reading), elbo - 0.2)
     right.bar(0, elbo - floor, bottom=floor, color=plots.BLUE, alpha=0.6, label="ELBO")
     right.bar(0, kl, bottom=elbo, color=plots.VERMILLION, alpha=0.6, hatch="//", edgecolor="white", label="KL(q‖p)")
+    _broken_foot(right)
     right.axhline(evidence, color=plots.BLACK, linestyle="--", label="ln p(D)")
     right.set(ylabel="nats", xlim=(-0.9, 0.9), ylim=(floor, -0.5), xticks=[])
-    right.spines[["top", "right", "bottom"]].set_visible(False)
+    right.spines["bottom"].set_visible(False)
     _legend(figure, left, right)
     return f"ELBO {number(elbo, 3)} and KL {number(kl, 3)} nats; their sum ln p(D) = {number(elbo + kl, 3)}"
+
+
+def _broken_foot(ax):
+    """Break the column and its axis near the foot: a log density has no zero to begin at."""
+    across = np.linspace(-0.45, 0.45, 9)
+    up_and_down = np.where(np.arange(9) % 2, 0.045, 0.025)
+    ax.plot(across, up_and_down, transform=ax.get_xaxis_transform(), color="white", linewidth=3, label="_broken foot")
+    slash = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 7, "color": plots.BLACK, "linestyle": "none"}
+    ax.plot([0, 0], [0.025, 0.045], transform=ax.transAxes, clip_on=False, **slash)
 
 
 @lru_cache(maxsize=16)
@@ -164,7 +174,7 @@ def _floor(reading):
     return float(np.floor(min(elbo_and_kl(mean, sd, reading)[0] for mean in (0, 3) for sd in (0.2, 3)) - 0.2))
 
 
-def evidence():
+def evidence() -> Explorer:
     """Return the explorer of a Normal q for a posterior that is none: ELBO and KL, and their sum.
 
     Returns
@@ -174,7 +184,8 @@ def evidence():
     return Explorer(
         draw_evidence,
         "Left, the posterior p over θ, shaded, symmetric about zero and mostly with two humps, and the bell curve of "
-        "q. Right, one column: the ELBO below, the KL on top of it, which ends at the dashed line of ln p(D).",
+        "q. Right, one column, broken off at its foot: the ELBO below, the KL on top of it, which ends at the dashed "
+        "line of ln p(D).",
         mean=FloatSlider(value=1, min=-3, max=3, step=0.1, description=r"mean $\mu$ of $q$"),
         sd=FloatSlider(value=0.5, min=0.2, max=3, step=0.1, description=r"sd $\sigma$ of $q$"),
         reading=FloatSlider(value=2.5, min=0, max=4, step=0.5, description="measured size $y$"),
@@ -184,7 +195,7 @@ def evidence():
 # Two directions -------------------------------------------------------------------------------------------------------
 
 
-def log_mixture(separation):
+def log_mixture(separation: float) -> Array:
     """Log density of the lesson's mixture of two Normals, its centres moved apart or together.
 
     Parameters
@@ -196,13 +207,11 @@ def log_mixture(separation):
     -------
     array (cell,)
     """
-    if separation < 0:
-        raise ValueError(f"separation must be at least 0, got {separation}: move it up")
-    centres = MIDDLE + separation * np.array([-0.5, 0.5])
+    centres = MIDDLE + real_number(separation, "separation", low=0) * np.array([-0.5, 0.5])
     return logsumexp(log_normal(THETA[:, None], centres, SDS), b=SHARES, axis=1)
 
 
-def both_kls(mean, sd, log_p):
+def both_kls(mean: float, sd: float, log_p: Array) -> tuple[float, float]:
     """KL(q‖p) and KL(p‖q) for q = N(mean, sd²), by quadrature (lesson 03).
 
     Parameters
@@ -216,14 +225,12 @@ def both_kls(mean, sd, log_p):
     (float, float)
         In nats.
     """
-    if not sd > 0:
-        raise ValueError(f"sd must be above 0, got {sd}: move it up")
-    log_q = log_normal(THETA, mean, sd)
+    log_q = log_normal(THETA, mean, positive(sd, "sd"))
     return integral(np.exp(log_q) * (log_q - log_p)), integral(np.exp(log_p) * (log_p - log_q))
 
 
 @lru_cache(maxsize=64)
-def best_normals(separation):
+def best_normals(separation: float) -> tuple[tuple[float, float], tuple[float, float]]:
     """Mean and standard deviation of the Normals with the smallest KL(q‖p) and KL(p‖q).
 
     The first is the best of three searches, started left, right and wide as in the lesson; the second has the mean and
@@ -253,7 +260,7 @@ def best_normals(separation):
     return (float(seeking.x[0]), float(np.exp(seeking.x[1]))), (mean, variance**0.5)
 
 
-def draw_directions(figure, *, mean, sd, separation):
+def draw_directions(figure: Figure, *, mean: float, sd: float, separation: float) -> str:
     """Draw q and the two best Normals beside a mixture p, and both KLs of q over the smallest possible (lesson 03).
 
     Parameters
@@ -285,7 +292,6 @@ def draw_directions(figure, *, mean, sd, separation):
         right.bar(place, value, width=0.6, color=plots.BLUE, alpha=0.6)
         right.hlines(lowest, place - 0.4, place + 0.4, linewidth=2.5, **style)
     right.set(ylabel="nats", xticks=[0, 1], xticklabels=names, xlim=(-0.6, 1.6), ylim=(0, max(4, 1.05 * max(now))))
-    right.spines[["top", "right"]].set_visible(False)
     _legend(figure, left)
     parts = [
         f"{name} {number(value)}, smallest {number(lowest)} at μ = {number(where[0])}, σ = {number(where[1])}"
@@ -294,16 +300,15 @@ def draw_directions(figure, *, mean, sd, separation):
     return "; ".join(parts)
 
 
-def directions():
+def directions() -> Explorer:
     """Return the explorer of both directions of the KL divergence on a mixture of two Normals.
 
     Returns
     -------
     Explorer
     """
-    separation = FloatSlider(value=4.5, min=0, max=7, step=0.5, description="mode distance")
-    for value in np.arange(separation.min, separation.max + separation.step / 2, separation.step):
-        best_normals(float(value))
+    for separation in np.arange(0, 7.5, 0.5):  # searched for now, so that the slider moves at once
+        best_normals(float(separation))
     return Explorer(
         draw_directions,
         "Left, a density p with two modes, shaded; the bell curve of q; dashed the Normal with the smallest KL(q‖p), "
@@ -311,7 +316,7 @@ def directions():
         "for each KL of q and a line at its smallest value.",
         mean=FloatSlider(value=0.2, min=-5, max=5, step=0.1, description=r"mean $\mu$ of $q$"),
         sd=FloatSlider(value=1.2, min=0.2, max=4, step=0.1, description=r"sd $\sigma$ of $q$"),
-        separation=separation,
+        separation=FloatSlider(value=4.5, min=0, max=7, step=0.5, description="mode distance"),
     )
 
 
@@ -326,9 +331,8 @@ def _densities(ax, log_p, normals):
         ax.plot(THETA[shown], np.exp(log_normal(THETA[shown], mean, sd)), label=name, **style)
     ax.set(xlabel="θ", ylabel="density", xlim=(-7, 7))
     ax.set_ylim(bottom=0)
-    ax.spines[["top", "right"]].set_visible(False)
 
 
 def _legend(figure, *axes):
     handles, labels = np.hstack([np.array(ax.get_legend_handles_labels(), dtype=object) for ax in axes])
-    figure.legend(handles, labels, loc="upper center", ncol=min(len(labels), 5), frameon=False, fontsize=plots.SMALL)
+    figure.legend(handles, labels, loc="upper center", ncol=min(len(labels), 5))

@@ -6,17 +6,19 @@ same chain as one long run. A chain is made once for each setting, and only as f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from ipywidgets import Dropdown, IntSlider, SelectionSlider
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bnn_course import samplers
-from bnn_course._checks import as_array, one_of, positive_integer
-from bnn_course.explorers import Explorer
+from bnn_course._checks import Array, as_array, one_of, positive_integer
+from bnn_course.explorers import Explorer, scale
 from bnn_course.plots import BLACK, BLUE, CYCLE, DARK, GREY, MARKERS, ORANGE, PALE, SKY, SMALL, VERMILLION
 
 SEED = 2017
@@ -55,16 +57,16 @@ class Target(NamedTuple):
         What is drawn.
     """
 
-    log_density: callable
-    gradient: callable
-    conditionals: list
+    log_density: Callable[[Array], float]
+    gradient: Callable[[Array], Array]
+    conditionals: list[Callable[[Array, np.random.Generator], float]]
     start: np.ndarray
     mean: np.ndarray
     sd: float
     box: np.ndarray
 
 
-def banana():
+def banana() -> Target:
     """The bent target of lesson 02; θ₁ given θ₂ has no name and is drawn from a fine grid, as in the lesson.
 
     Returns
@@ -88,22 +90,18 @@ def banana():
     def second(theta, rng):
         return (theta[0] ** 2 - 1) / 2 + 0.5 * rng.normal()
 
-    box = np.array([[-3.3, 3.3], [-2.3, 3.6]])
-    return Target(log_density, gradient, [first, second], np.array([2.3, 2.5]), np.zeros(2), 1.0, box)
+    start, box = np.array([2.3, 2.5]), np.array([[-3.3, 3.3], [-2.3, 3.6]])
+    return Target(log_density, gradient, [first, second], start, np.zeros(2), 1.0, box)
 
 
-def correlated():
+def correlated() -> Target:
     """The posterior of intercept and slope of lesson 02, moved to the mean (½, 1): a Normal, correlation −0.85.
 
     Returns
     -------
     Target
     """
-    first, both, second = (
-        20 + 1 / 4,
-        20.0,
-        520 / 19 + 1 / 4,
-    )  # the precision: sums over x of 1, x and x², plus the prior
+    first, both, second = 20 + 1 / 4, 20.0, 520 / 19 + 1 / 4  # precision: sums over x of 1, x and x², plus the prior
     mean, covariance = np.array([0.5, 1.0]), np.linalg.inv([[first, both], [both, second]])
 
     def gradient(theta):  # written out: a matrix product may differ in the last digit between machines
@@ -121,11 +119,10 @@ def correlated():
     return Target(log_density, gradient, conditionals, start, mean, sd[0], box)
 
 
-def two_modes():
+def two_modes() -> Target:
     """Half of the probability round (−1.8, −1.8), half round (1.8, 1.8), with standard deviation 1.
 
-    Given θ₂, θ₁ is one of two Normals, the right one with probability 1/(1 + exp(−3.6 θ₂)): Gibbs is exact. The last
-    section of lesson 02 has such modes in one dimension, further apart.
+    Given θ₂, θ₁ is one of two Normals, the right one with probability 1/(1 + exp(−3.6 θ₂)): Gibbs is exact.
 
     Returns
     -------
@@ -148,11 +145,13 @@ def two_modes():
         return draw
 
     box = np.array([[-5.0, 5.0], [-5.0, 5.0]])
-    conditionals = [conditional(0), conditional(1)]
-    return Target(log_density, gradient, conditionals, -modes, np.zeros(2), np.sqrt(1 + 1.8**2), box)
+    return Target(
+        log_density, gradient, [conditional(0), conditional(1)], -modes, np.zeros(2), np.sqrt(1 + 1.8**2), box
+    )
 
 
 TARGETS = {"banana": banana(), "correlated": correlated(), "two modes": two_modes()}
+CHOICES = [("banana", "banana"), ("correlated Gaussian", "correlated"), ("two modes", "two modes")]
 
 
 # Chains ---------------------------------------------------------------------------------------------------------------
@@ -185,7 +184,7 @@ def _one_draw(target, sampler, theta, step, n_steps, rng):
         chain = samplers.gibbs(target.conditionals, theta, draws=1, rng=rng)
         (new,) = chain.draws
         return chain, np.array([[new[0], theta[1]], new])
-    way = []
+    way, settings = [], {"draws": 1, "step": step, "rng": rng}
 
     def spy(function):
         def spied(place):
@@ -195,12 +194,11 @@ def _one_draw(target, sampler, theta, step, n_steps, rng):
         return spied
 
     if sampler == "Metropolis":
-        chain = samplers.random_walk_metropolis(spy(target.log_density), theta, draws=1, step=step, rng=rng)
+        chain = samplers.random_walk_metropolis(spy(target.log_density), theta, **settings)
     elif sampler == "HMC":
-        rolled = {"draws": 1, "step": step, "n_steps": n_steps, "rng": rng}
-        chain = samplers.hmc(target.log_density, spy(target.gradient), theta, **rolled)
+        chain = samplers.hmc(target.log_density, spy(target.gradient), theta, n_steps=n_steps, **settings)
     else:
-        chain = samplers.nuts(spy(target.log_density), target.gradient, theta, draws=1, step=step, rng=rng)
+        chain = samplers.nuts(spy(target.log_density), target.gradient, theta, **settings)
     return chain, np.array(way[2:])
 
 
@@ -218,7 +216,7 @@ def _begun(target, sampler, step, n_steps):
     return _moves(target, sampler, step, n_steps), []
 
 
-def moves(target, sampler, step, n_steps, draws):
+def moves(target: str, sampler: str, step: float, n_steps: int, draws: int) -> list[Move]:
     """Return the first moves of a chain from the tail of a target (lesson 02, "All samplers, both landscapes").
 
     Parameters
@@ -226,7 +224,7 @@ def moves(target, sampler, step, n_steps, draws):
     target : {"banana", "correlated", "two modes"}
     sampler : {"Metropolis", "Gibbs", "HMC", "NUTS"}
     step : float
-        Standard deviation of the random walk, or leapfrog step h; > 0. Gibbs has none.
+        Standard deviation of the random walk, or leapfrog step Δt; > 0. Gibbs has none.
     n_steps : int
         Largest number of leapfrog steps of HMC. The others have none.
     draws : int
@@ -242,7 +240,7 @@ def moves(target, sampler, step, n_steps, draws):
     return made[:draws]
 
 
-def effective_size(values):
+def effective_size(values: Array) -> float:
     r"""Effective number of draws of one chain, :math:`S / (1 + 2 \sum_t \rho_t)` (lesson 02).
 
     The sum ends where the autocorrelations of two neighbouring lags together fall below zero (Geyer 1992). Unlike
@@ -330,7 +328,7 @@ def _legend(figure, sampler):
     if sampler in ("Metropolis", "HMC"):
         entries["rejected"] = {"marker": "X", "color": VERMILLION}
     handles = [Line2D([], [], label=label, **({"linestyle": ""} | style)) for label, style in entries.items()]
-    figure.legend(handles=handles, loc="lower center", ncols=5, fontsize=SMALL, frameon=False, columnspacing=1.2)
+    figure.legend(handles=handles, loc="lower center", ncols=5, columnspacing=1.2)
 
 
 def _draw_trace(ax, target, first):
@@ -344,7 +342,7 @@ def _draw_trace(ax, target, first):
     ax.text(1, 1.02, "band: exact mean ± 2 sd", transform=ax.transAxes, ha="right", fontsize=SMALL, color=DARK)
 
 
-def draw_chain(figure, target, sampler, step, n_steps, draws):
+def draw_chain(figure: Figure, target: str, sampler: str, step: float, n_steps: int, draws: int) -> str:
     """Draw a chain on the density of its target, with the last move, and the trace of θ₁ (lesson 02).
 
     Parameters
@@ -354,7 +352,7 @@ def draw_chain(figure, target, sampler, step, n_steps, draws):
     target : {"banana", "correlated", "two modes"}
     sampler : {"Metropolis", "Gibbs", "HMC", "NUTS"}
     step : float
-        Standard deviation of the random walk, or leapfrog step h, in [0.05, 4]; Gibbs has none.
+        Standard deviation of the random walk, or leapfrog step Δt, in [0.05, 4]; Gibbs has none.
     n_steps : int
         Largest number of leapfrog steps of HMC, in [1, 40]; the others have none.
     draws : int
@@ -395,7 +393,7 @@ def _line(sampler, exact, verdict, chain, made):
     )
 
 
-def chain():
+def chain() -> Explorer:
     """Explorer of lesson 02: walk a chain draw by draw, with target, sampler, step size and path length to choose.
 
     Returns
@@ -408,13 +406,9 @@ def chain():
         "from a cross to a star: a proposal, a path or a tree of points. Right, the trace of the first parameter.",
         size=(6, 3.8),
         play="draws",
-        target=Dropdown(
-            options=[("banana", "banana"), ("correlated Gaussian", "correlated"), ("two modes", "two modes")],
-            value="banana",
-            description="target",
-        ),
+        target=Dropdown(options=CHOICES, description="target"),
         sampler=Dropdown(options=SAMPLERS, value="HMC", description="sampler"),
-        step=SelectionSlider(options=[(f"{h:g}", h) for h in STEPS], value=0.3, description="step size $h$"),
+        step=SelectionSlider(options=scale(*STEPS), value=0.3, description="step size"),
         n_steps=IntSlider(20, 1, 40, description="longest path"),
         draws=IntSlider(24, 1, DRAWS, description="draws"),
     )

@@ -1,4 +1,4 @@
-"""Digits to hand over, to turn and to draw, and what a Bayesian network says of them (lesson 09).
+"""Digits to hand over, to turn and to draw, and what a Bayesian neural network says of them (lesson 09).
 
 The network is lesson 09's: its fit ships with the course (`data.load_digit_posterior`), and a few lines of NumPy
 predict with it, fast enough to follow a hand that draws.
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import ipywidgets
 import numpy as np
+from ipywidgets import Dropdown, FloatSlider, IntSlider
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from scipy.ndimage import affine_transform, rotate
+from scipy.special import softmax
 
 from bnn_course import data, plots, uncertainty
-from bnn_course._checks import one_of, real_number
+from bnn_course._checks import Array, one_of, real_number
 from bnn_course.explorers import Explorer, Pad
 
 SEED = 2017
@@ -27,7 +30,7 @@ EXAMPLE = "K"  # shown while nothing is drawn
 # Prediction -----------------------------------------------------------------------------------------------------------
 
 
-def draw_networks(posterior, draws, rng):
+def draw_networks(posterior: data.DigitPosterior, draws: int, rng: np.random.Generator) -> list[dict[str, Array]]:
     """Draw the weights and biases of whole networks from independent Normals, as `Approximation.sample` does.
 
     Parameters
@@ -48,7 +51,7 @@ def draw_networks(posterior, draws, rng):
     return [{name: value[draw] for name, value in values.items()} for draw in range(draws)]
 
 
-def probabilities(networks, pictures):
+def probabilities(networks: list[dict[str, Array]], pictures: Array) -> Array:
     """Class probabilities that every network gives to every picture: lesson 09's model in NumPy.
 
     Parameters
@@ -62,18 +65,13 @@ def probabilities(networks, pictures):
     array (draw, picture, class), float32 unless the networks are float64
     """
     x = pictures.reshape(len(pictures), -1).astype(np.float32) / np.float32(255)
-    return np.stack([_softmax(_logits(network, x)) for network in networks])
+    return np.stack([softmax(_logits(network, x), axis=-1) for network in networks])
 
 
 def _logits(network, x):
     h1 = np.maximum(x @ network["w1"] + network["b1"], 0)
     h2 = np.maximum(h1 @ network["w2"] + network["b2"], 0)
     return h2 @ network["w3"] + network["b3"]
-
-
-def _softmax(logits):
-    weight = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return weight / weight.sum(axis=-1, keepdims=True)
 
 
 @lru_cache(maxsize=1)
@@ -121,7 +119,7 @@ def _ranked(score):
     return order, uncertainty.risk_coverage(scores[score], answers != _test_digits()[1])
 
 
-def draw_rejecting(figure, percent, score):
+def draw_rejecting(figure: Figure, percent: float, score: str) -> str:
     """Draw risk against coverage on the test digits, and the ten digits that were the last to be rejected (lesson 09).
 
     Parameters
@@ -177,7 +175,7 @@ def _draw_row(ax, images, labels, answers):
         ax.text(32 * place + 16, 32, f"says {answer}\nis {label}", ha="center", va="top", fontsize=plots.SMALL, **style)
 
 
-def rejecting():
+def rejecting() -> Explorer:
     """Hand over the most uncertain test digits: what is left is right more often (lesson 09).
 
     Returns
@@ -189,10 +187,8 @@ def rejecting():
         "Above, error rate of the kept test digits against the share kept, for four scores of uncertainty. Below, ten "
         "digits that were the last to be rejected, with the network's answers and the labels.",
         size=(6, 3.8),
-        percent=ipywidgets.FloatSlider(
-            value=3.0, min=0.5, max=30, step=0.5, description="rejected (%)", readout_format=".1f"
-        ),
-        score=ipywidgets.Dropdown(options=SCORES, description="score"),
+        percent=FloatSlider(value=3.0, min=0.5, max=30, step=0.5, description="rejected (%)", readout_format=".1f"),
+        score=Dropdown(options=SCORES, description="score"),
     )
 
 
@@ -208,7 +204,7 @@ def _turned(digit):
     return pictures, draws, uncertainty.decompose_entropy(draws)
 
 
-def draw_turning(figure, digit, angle):
+def draw_turning(figure: Figure, digit: str, angle: int) -> str:
     """Draw a turned digit, the answers of the network, and its uncertainty at all angles (lesson 09).
 
     Parameters
@@ -253,7 +249,7 @@ def _entropies(entropy, place):
     return f"Total entropy {entropy.total[place]:.2f} nats, of which mutual information {entropy.epistemic[place]:.2f}"
 
 
-def turning():
+def turning() -> Explorer:
     """Turn a test digit and watch the network doubt (lesson 09).
 
     Returns
@@ -266,15 +262,15 @@ def turning():
         "entropy and mutual information against the angle.",
         size=(6, 3.8),
         play="angle",
-        digit=ipywidgets.Dropdown(options=list(DIGITS), description="digit"),
-        angle=ipywidgets.IntSlider(value=60, min=0, max=360, step=5, description="angle (degrees)"),
+        digit=Dropdown(options=list(DIGITS), description="digit"),
+        angle=IntSlider(value=60, min=0, max=360, step=5, description="angle (degrees)"),
     )
 
 
 # Drawing --------------------------------------------------------------------------------------------------------------
 
 
-def as_mnist(ink):
+def as_mnist(ink: ArrayLike) -> Array:
     """Scale and centre a drawing as the makers of MNIST did: longer side 20 of 28 pixels, centre of mass in the middle.
 
     Parameters
@@ -300,7 +296,7 @@ def as_mnist(ink):
     if ink.max() <= 0:
         raise ValueError("ink must be above 0 somewhere, got a blank picture: draw something")
     dark = np.argwhere(ink > 0.25 * ink.max())
-    scale = (np.ptp(dark, axis=0).max() + 1) / data.BOX
+    scale = (np.max(np.ptp(dark, axis=0)) + 1) / data.BOX
     middle = [np.average(indices, weights=ink) for indices in np.indices(ink.shape)]
     offset = [where - scale * data.SIDE / 2 for where in middle]
     scaled = affine_transform(ink, [scale, scale], offset, order=1)
@@ -313,7 +309,7 @@ def _usual():
     return uncertainty.decompose_entropy(probabilities(_networks(), _test_digits()[0][:1000])).epistemic
 
 
-def draw_drawing(figure, ink):
+def draw_drawing(figure: Figure, ink: bytes) -> str:
     """Draw what the network sees of a drawing, its answers, and its uncertainty (lesson 09).
 
     Parameters
@@ -363,7 +359,7 @@ def _draw_parts(ax, aleatoric, epistemic):
     ax.legend(loc="lower left", bbox_to_anchor=(0, 0.9), frameon=False, ncols=2, fontsize=8, borderaxespad=0.2)
 
 
-def drawing():
+def drawing() -> Explorer:
     """Draw a digit, or something that is none, and read the network's answer (lesson 09).
 
     Returns

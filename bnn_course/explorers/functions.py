@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
 from ipywidgets import Dropdown, IntSlider, SelectionSlider
+from matplotlib.figure import Figure
 
 from bnn_course import exact, plots
-from bnn_course._checks import one_of
+from bnn_course._checks import Array, one_of
 from bnn_course.explorers import Explorer
 
 SEED = 2017
@@ -17,13 +19,13 @@ SEED = 2017
 
 DRAWS, SHOWN, UNITS, DEPTH = 30, 8, 100, 3
 FAMILIES = ("Normal", "Laplace", "Student-t", "Cauchy")
-ACTIVATIONS = {"tanh": np.tanh, "ReLU": partial(np.maximum, 0)}
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "ReLU": partial(np.maximum, 0)}
 LINE = np.linspace(-3, 3, 201)
 POWERS = (-4, 11)  # of ten, between which the axis of sizes goes; what is beyond stands at its end
 
 
 @cache
-def standard_weights(family):
+def standard_weights(family: str) -> list[tuple[Array, Array]]:
     """Draw the weights of networks with one input from a prior of scale one (lesson 06).
 
     Every family is a Normal weight times a scale of its own, as lesson 06 shows for the Cauchy prior. The Normal part
@@ -52,7 +54,7 @@ def standard_weights(family):
     return [tuple(normal.standard_normal(size) * own_scale(size) for size in pair) for pair in sizes]
 
 
-def prior_functions(family, scale, width, depth, activation):
+def prior_functions(family: str, scale: float, width: int, depth: int, activation: str) -> Array:
     r"""Compute functions of networks drawn from a prior: the :math:`f(x)` of lesson 06, for one to three layers.
 
     The sum over the units of a layer is divided by :math:`\sqrt K`; the output has no bias.
@@ -82,7 +84,7 @@ def prior_functions(family, scale, width, depth, activation):
     return (hidden @ (scale * last[:, :width]))[..., 0] / np.sqrt(width)
 
 
-def half_of_the_way(functions):
+def half_of_the_way(functions: Array) -> Array:
     """Return the smallest share of the axis that holds half of a function's variation, as in lesson 06.
 
     Parameters
@@ -97,7 +99,7 @@ def half_of_the_way(functions):
     return ((np.cumsum(steps, axis=1) < 0.5 * steps.sum(axis=1, keepdims=True)).sum(axis=1) + 1) / steps.shape[1]
 
 
-def draw_priors(figure, family, scale, width, depth, activation):
+def draw_priors(figure: Figure, family: str, scale: float, width: int, depth: int, activation: str) -> str:
     """Draw eight prior functions, each on its own range, and beside them the size of that range.
 
     Parameters
@@ -134,7 +136,7 @@ def draw_priors(figure, family, scale, width, depth, activation):
     )
 
 
-def priors():
+def priors() -> Explorer:
     """Explorer for lesson 06: prior functions of networks with one input; the draws stay, the prior moves.
 
     Returns
@@ -165,7 +167,7 @@ AXIS = np.linspace(-4.5, 4.5, 181)
 OUTPUT_SD = 2
 
 
-def truth(x):
+def truth(x: Array) -> Array:
     """Return the function that made the points.
 
     Parameters
@@ -179,7 +181,7 @@ def truth(x):
     return np.sin(1.5 * x) + 0.2 * x
 
 
-def features(x):
+def features(x: Array) -> Array:
     """Compute the hundred tanh units of a hidden layer that was drawn once and stays, and a constant.
 
     Parameters
@@ -197,7 +199,7 @@ def features(x):
 
 
 @cache
-def observations(layout):
+def observations(layout: str) -> tuple[Array, Array]:
     """Return where the points lie, and noise of sd one for each: adding points leaves the earlier ones in place.
 
     Parameters
@@ -215,7 +217,7 @@ def observations(layout):
     return np.where(even, a + share * (b - a), c + share * (d - c)), noise
 
 
-def predictive(x, y, noise_sd, at):
+def predictive(x: Array, y: Array, noise_sd: float, at: Array) -> tuple[Array, Array]:
     r"""Predict with the exact posterior of the output weights: mean and epistemic sd of the network at some inputs.
 
     With features :math:`\phi` and the posterior of lesson 01 the mean is :math:`\phi^\top m_N` and the epistemic
@@ -236,7 +238,7 @@ def predictive(x, y, noise_sd, at):
     return phi @ posterior.mean, np.sqrt(np.einsum("pi,ij,pj->p", phi, posterior.covariance, phi))
 
 
-def draw_band(figure, points, noise_sd, layout):
+def draw_band(figure: Figure, points: int, noise_sd: float, layout: str) -> str:
     """Draw the predictive band, and below it the total, aleatoric and epistemic sd.
 
     Parameters
@@ -261,32 +263,25 @@ def draw_band(figure, points, noise_sd, layout):
     total = np.hypot(epistemic, noise_sd)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     figure.subplots_adjust(left=0.11, right=0.98, bottom=0.12, top=0.98, hspace=0.08)
-    upper.fill_between(AXIS, mean - 2 * total, mean + 2 * total, color=plots.PALE, linewidth=0, label="± 2 total sd")
-    upper.fill_between(
-        AXIS, mean - 2 * epistemic, mean + 2 * epistemic, color=plots.SKY, linewidth=0, label="± 2 epistemic sd"
-    )
+    for sd, name, colour in ((total, "total", plots.PALE), (epistemic, "epistemic", plots.SKY)):
+        upper.fill_between(AXIS, mean - 2 * sd, mean + 2 * sd, color=colour, linewidth=0, label=f"± 2 {name} sd")
     upper.plot(AXIS, mean, color=plots.BLUE)
     upper.plot(AXIS, truth(AXIS), color=plots.BLACK, linestyle=":", label="truth")
     upper.plot(x, y, "o", color=plots.VERMILLION, markersize=4)
     upper.set(ylabel="y", xlim=AXIS[[0, -1]], ylim=(-4.5, 5.5), yticks=[-4, 0, 4])
-    upper.legend(ncols=3, loc="upper center", frameon=False, fontsize=8, columnspacing=1.2, handlelength=1.5)
-    for sd, name, colour, style in (
-        (total, "total", plots.BLACK, "-"),
-        (np.full(len(AXIS), noise_sd), "aleatoric", plots.VERMILLION, "--"),
-        (epistemic, "epistemic", plots.BLUE, "-."),
-    ):
-        lower.plot(AXIS, sd, color=colour, linestyle=style, label=name)
+    upper.legend(ncols=3, loc="upper center", columnspacing=1.2, handlelength=1.5)
+    lower.plot(AXIS, total, "-", color=plots.BLACK, label="total")
+    lower.plot(AXIS, np.full(len(AXIS), noise_sd), "--", color=plots.VERMILLION, label="aleatoric")
+    lower.plot(AXIS, epistemic, "-.", color=plots.BLUE, label="epistemic")
     lower.set(xlabel="input x", ylabel="sd", ylim=(0, 2.4), xticks=[-4, -2, 0, 2, 4], yticks=[0, 1, 2])
-    lower.legend(ncols=3, loc="upper center", frameon=False, fontsize=8)
-    there = predictive(x, y, noise_sd, np.array(PLACES))[1]
-    parts = "; ".join(
-        f"at x = {place:g} epistemic sd {sd:.2f}, total {np.hypot(sd, noise_sd):.2f}"
-        for place, sd in zip(PLACES, there, strict=True)
-    )
-    return f"{points} points, aleatoric sd {noise_sd:g} everywhere; {parts}".replace("= -", "= −")
+    lower.legend(ncols=3, loc="upper center")
+    line = f"{points} points, aleatoric sd {noise_sd:g} everywhere"
+    for place, sd in zip(PLACES, predictive(x, y, noise_sd, np.array(PLACES))[1], strict=True):
+        line += f"; at x = {place:g} epistemic sd {sd:.2f}, total {np.hypot(sd, noise_sd):.2f}"
+    return line.replace("= -", "= −")
 
 
-def band():
+def band() -> Explorer:
     """Explorer for lesson 05: where uncertainty lives as points are added, for a network with an exact posterior.
 
     Returns

@@ -1,4 +1,4 @@
-"""Posteriors to move: a coin, a mean with Normal noise, and what the prior does to the weights of a fit (lesson 01)."""
+"""Posteriors to move: a coin, a mean with Normal noise, what a prior does to weights (lesson 01, appendix F)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 from ipywidgets import FloatSlider, IntSlider, SelectionSlider
+from matplotlib.figure import Figure
 from scipy.special import betaincinv, betaln, ndtri
 
 from bnn_course import exact, plots
-from bnn_course.explorers import Explorer, number
+from bnn_course._checks import Array, real_number
+from bnn_course.explorers import Explorer, number, scale
 
 THETA = (np.arange(1000) + 0.5) / 1000  # the middles of the cells, as in the lesson
 TAILS = np.array([0.05, 0.95])  # the central 90 %
@@ -23,7 +25,7 @@ CURVES = {
 # A coin ---------------------------------------------------------------------------------------------------------------
 
 
-def draw_coin(figure, *, a_1, a_0, n_1, n_0):
+def draw_coin(figure: Figure, *, a_1: float, a_0: float, n_1: int, n_0: int) -> str:
     """Draw prior, likelihood and posterior of the probability of heads (lesson 01).
 
     Parameters
@@ -50,12 +52,11 @@ def draw_coin(figure, *, a_1, a_0, n_1, n_0):
     ax = _axes(figure, THETA, [_beta_density(each) for each in (prior, likelihood, posterior)], low, high, top, mean)
     ax.set(xlabel="θ, probability of heads", xlim=(0, 1), ylim=(0, max(4.2, ax.get_ylim()[1])))
     best = "MAP: every θ is as high as the others" if top is None else f"MAP {number(top, 3)}"
-    return (
-        f"{best}; mean {number(mean, 3)}; with probability 90 % θ lies between {number(low, 3)} and {number(high, 3)}"
-    )
+    ends = f"{number(low, 3)} and {number(high, 3)}"
+    return f"{best}; mean {number(mean, 3)}; with probability 90 % θ lies between {ends}"
 
 
-def coin():
+def coin() -> Explorer:
     """Return the explorer of a coin: a Beta prior times heads and tails.
 
     Returns
@@ -80,8 +81,10 @@ def _beta_density(shape):
 # A mean with Normal noise ---------------------------------------------------------------------------------------------
 
 
-def draw_gaussian(figure, *, prior_mean, prior_sd, n, data_mean, noise_sd):
-    """Draw prior, likelihood and posterior of a mean (lesson 01).
+def draw_gaussian(
+    figure: Figure, *, prior_mean: float, prior_sd: float, n: int, data_mean: float, noise_sd: float
+) -> str:
+    """Draw prior, likelihood and posterior of a mean (appendix F).
 
     Parameters
     ----------
@@ -116,7 +119,7 @@ def draw_gaussian(figure, *, prior_mean, prior_sd, n, data_mean, noise_sd):
     )
 
 
-def gaussian():
+def gaussian() -> Explorer:
     """Return the explorer of a mean: a Normal prior times data with Normal noise.
 
     Returns
@@ -152,8 +155,7 @@ def _axes(figure, at, densities, low, high, top, mean):
     if top is not None:
         ax.axvline(top, color=plots.VERMILLION, linestyle=":", linewidth=2, label="MAP")
     ax.set(ylabel="density", ylim=(0, 1.08 * max(density.max() for density in densities)))
-    ax.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="upper center", ncol=3, frameon=False, fontsize=plots.SMALL)
+    figure.legend(loc="upper center", ncol=3)
     return ax
 
 
@@ -162,14 +164,15 @@ def _axes(figure, at, densities, low, high, top, mean):
 PULL = 10.0  # N / σ², with inputs of variance one
 FIRST = 1.5  # least squares, first weight
 PRIOR_SDS = np.geomspace(0.02, 3, 81)
+SCALES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 2)  # to choose from
 
 
-def penalty_map(fit, precision, prior_sd, laplace, *, sweeps=200):
+def penalty_map(fit: Array, precision: Array, prior_sd: Array | float, laplace: float, *, sweeps: int = 200) -> Array:
     r"""MAP weights of a linear model under a prior between Normal and Laplace: the lesson's coordinate descent.
 
     .. math:: -\ln p(w) = (1-\ell)\sum_j\frac{w_j^2}{2s^2} + \ell\sum_j\frac{\sqrt2\,|w_j|}{s} + \text{const}
 
-    With ℓ = 0 this is ridge (s₀ = s), with ℓ = 1 the lasso (b = s/√2, so that the prior's standard deviation is s).
+    With ℓ = 0 this is ridge (s₀ = s), with ℓ = 1 the lasso (of scale s/√2: then the prior's standard deviation is s).
 
     Parameters
     ----------
@@ -203,8 +206,8 @@ def penalty_map(fit, precision, prior_sd, laplace, *, sweeps=200):
     return w
 
 
-def soft_threshold(z, c):
-    """Move z towards zero by c, and stop there (lesson 01).
+def soft_threshold(z: Array | float, c: Array | float) -> Array:
+    """Move z towards zero by c, and stop there (appendix F).
 
     Parameters
     ----------
@@ -219,8 +222,8 @@ def soft_threshold(z, c):
     return np.sign(z) * np.maximum(np.abs(z) - c, 0)
 
 
-def draw_penalty(figure, *, laplace, prior_sd, second, correlation):
-    """Draw likelihood ellipses against contours of the penalty, and the MAP weights as the prior widens (lesson 01).
+def draw_penalty(figure: Figure, *, laplace: float, prior_sd: float, second: float, correlation: float) -> str:
+    """Draw likelihood ellipses against contours of the penalty, and the MAP weights as the prior widens (appendix F).
 
     Parameters
     ----------
@@ -240,24 +243,21 @@ def draw_penalty(figure, *, laplace, prior_sd, second, correlation):
     str
         The MAP weights, and which of them are exactly zero.
     """
-    if not -1 < correlation < 1:
-        raise ValueError(f"correlation must lie in (-1, 1), got {correlation}: move it inside")
+    real_number(correlation, "correlation", low=-1, high=1, open_ends=True)
     laplace = round(laplace, 9)  # what a slider makes of nine tenths and one more
-    fit, precision = np.array([FIRST, second]), PULL * np.array([[1, correlation], [correlation, 1]])
+    fit, precision = np.array([FIRST, second]), _precision(correlation)
     best = penalty_map(fit, precision, prior_sd, laplace)
     left, right = figure.subplots(1, 2)
     figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.9, wspace=0.35)
     _plane(left, fit, precision, best, prior_sd, laplace)
     _path(right, second, correlation, laplace, prior_sd, best)
-    figure.legend(*left.get_legend_handles_labels(), loc="upper center", ncol=4, frameon=False, fontsize=plots.SMALL)
-    kind = {0: "Normal prior (ridge)", 1: "Laplace prior (lasso)"}.get(
-        laplace, f"{laplace:.0%} Laplace".replace("%", " %")
-    )
+    figure.legend(*left.get_legend_handles_labels(), loc="upper center", ncol=4)
+    kind = {0.0: "Normal prior (ridge)", 1.0: "Laplace prior (lasso)"}.get(laplace, f"{100 * laplace:.0f} % Laplace")
     words = [f"w{j} = {'0 exactly' if weight == 0 else number(weight)}" for j, weight in zip("₁₂", best, strict=True)]
     return f"{kind}, s = {prior_sd:g}: MAP {', '.join(words)}; least squares {number(FIRST)} and {number(second)}"
 
 
-def penalty():
+def penalty() -> Explorer:
     """Return the explorer of two weights under a prior between Normal and Laplace.
 
     Returns
@@ -270,11 +270,7 @@ def penalty():
         "around zero, and a star at the MAP, where two of them touch. Right, both MAP weights against the scale of the "
         "prior.",
         laplace=FloatSlider(value=1, min=0, max=1, step=0.1, description=r"share of Laplace $\ell$"),
-        prior_sd=SelectionSlider(
-            value=0.2,
-            options=scale(0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 2),
-            description="prior scale $s$",
-        ),
+        prior_sd=SelectionSlider(value=0.2, options=scale(*SCALES), description="prior scale $s$"),
         second=FloatSlider(value=0.5, min=-1.5, max=1.5, step=0.1, description="least squares $w_2$"),
         correlation=FloatSlider(value=0, min=-0.9, max=0.9, step=0.1, description="correlation"),
     )
@@ -319,8 +315,11 @@ def _penalty_contour(level, prior_sd, laplace):
 
 @lru_cache(maxsize=256)
 def _path_weights(second, correlation, laplace):
-    precision = PULL * np.array([[1, correlation], [correlation, 1]])
-    return penalty_map(np.array([FIRST, second]), precision, PRIOR_SDS, laplace)
+    return penalty_map(np.array([FIRST, second]), _precision(correlation), PRIOR_SDS, laplace)
+
+
+def _precision(correlation):
+    return PULL * np.array([[1, correlation], [correlation, 1]])
 
 
 def _path(ax, second, correlation, laplace, prior_sd, best):
@@ -333,32 +332,8 @@ def _path(ax, second, correlation, laplace, prior_sd, best):
         ax.annotate(f"$w_{j + 1}$", **end, color=colour, ha="right")
     ax.axvline(prior_sd, color=plots.PALE, linewidth=0.8, zorder=0)
     ax.axhline(0, color=plots.PALE, linewidth=0.8, zorder=0)
-    ax.set(
-        xscale="log",
-        xlabel="prior scale $s$",
-        ylabel="MAP weight",
-        xlim=(0.02, 3),
-        ylim=(-2.04, 2.04),
-        yticks=[-1, 0, 1],
-    )
+    ax.set(xscale="log", xlabel="prior scale $s$", ylabel="MAP weight")
+    ax.set(xlim=(0.02, 3), ylim=(-2.04, 2.04), yticks=[-1, 0, 1])
     ax.set_xticks([0.02, 0.1, 0.5, 3], ["0.02", "0.1", "0.5", "3"])
     ax.minorticks_off()
     ax.yaxis.labelpad = 0
-    ax.spines[["top", "right"]].set_visible(False)
-
-
-# Shared ---------------------------------------------------------------------------------------------------------------
-
-
-def scale(*values):
-    """Options of a slider with a logarithmic scale: each value with its text.
-
-    Parameters
-    ----------
-    *values : float
-
-    Returns
-    -------
-    list of (str, float)
-    """
-    return [(f"{value:g}", value) for value in values]

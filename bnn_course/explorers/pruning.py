@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from ipywidgets import Dropdown, SelectionSlider
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from bnn_course import plots
-from bnn_course._checks import one_of
+from bnn_course._checks import Array, one_of
 from bnn_course.explorers import Explorer
 
 WEIGHTS = 118_282  # of the network 784 → 128 → 128 → 10 with its biases
@@ -19,7 +23,16 @@ STYLES = plots.LINES[:3], plots.MARKERS[:3], plots.CYCLE[:3]
 BIN = 0.1  # width of a bin of the recorded histogram, in powers of ten
 
 
-def columns(table, *names):
+class Record(NamedTuple):
+    """What the study measured, arranged by `errors` and `ratios`."""
+
+    shares: tuple[float, ...]
+    error: dict[tuple[str, str, str], Array]
+    left: Array
+    share: dict[tuple[str, str], Array]
+
+
+def columns(table: Mapping[str, ArrayLike], *names: str) -> dict[str, Array]:
     """Take columns of a table out as arrays.
 
     Parameters
@@ -42,7 +55,7 @@ def columns(table, *names):
     return {name: np.asarray(table[name]) for name in names}
 
 
-def errors(table):
+def errors(table: Mapping[str, ArrayLike]) -> tuple[tuple[float, ...], dict[tuple[str, str, str], Array]]:
     """Arrange the record by setting, prior, rule and share removed.
 
     Parameters
@@ -58,19 +71,31 @@ def errors(table):
         Test error in [0, 1].
     """
     record = columns(table, "prior", "prior_sd", "passes", "rule", "seed", "removed", "accuracy")
-    shares = tuple(float(share) for share in np.unique(record["removed"]))
     found = {}
+    for setting, prior, here in _fits(record):
+        for rule in RULES:
+            shares, accuracy = _by_seed(record, here & (record["rule"] == rule), "removed", "accuracy")
+            found[setting, prior, rule] = 1 - accuracy
+    return tuple(shares.tolist()), found
+
+
+def _fits(record):
+    """Every setting and prior, and which rows of the record are theirs."""
     for setting, (passes, sd) in SETTINGS.items():
-        here = (record["passes"] == passes) & (record["prior_sd"] == sd)
         for prior in PRIORS:
-            for rule in RULES:
-                rows = np.flatnonzero(here & (record["prior"] == prior) & (record["rule"] == rule))
-                rows = rows[np.lexsort((record["removed"][rows], record["seed"][rows]))]
-                found[setting, prior, rule] = 1 - record["accuracy"][rows].reshape(-1, len(shares))
-    return shares, found
+            here = (record["passes"] == passes) & (record["prior_sd"] == sd)
+            yield setting, prior, here & (record["prior"] == prior)
 
 
-def ratios(histogram):
+def _by_seed(record, here, along, values):
+    """Values (seed, place) of the chosen rows, and the places along the second axis."""
+    rows = np.flatnonzero(here)
+    rows = rows[np.lexsort((record[along][rows], record["seed"][rows]))]
+    places = np.unique(record[along][rows])
+    return places, record[values][rows].reshape(-1, len(places))
+
+
+def ratios(histogram: Mapping[str, ArrayLike]) -> tuple[Array, dict[tuple[str, str], Array]]:
     """Arrange the record of signal-to-noise ratios by setting and prior.
 
     Parameters
@@ -86,17 +111,14 @@ def ratios(histogram):
         Share of all weights in a bin, mean over the seeds.
     """
     record = columns(histogram, "prior", "prior_sd", "passes", "seed", "left", "share")
-    left, found = np.unique(record["left"]), {}
-    for setting, (passes, sd) in SETTINGS.items():
-        here = (record["passes"] == passes) & (record["prior_sd"] == sd)
-        for prior in PRIORS:
-            rows = np.flatnonzero(here & (record["prior"] == prior))
-            rows = rows[np.lexsort((record["left"][rows], record["seed"][rows]))]
-            found[setting, prior] = record["share"][rows].reshape(-1, len(left)).mean(axis=0)
+    found = {}
+    for setting, prior, here in _fits(record):
+        left, share = _by_seed(record, here, "left", "share")
+        found[setting, prior] = share.mean(axis=0)
     return left, found
 
 
-def threshold(left, share, removed):
+def threshold(left: Array, share: Array, removed: float) -> float:
     """Find the power of ten below which the wanted share of the weights lies, linear within a bin.
 
     Parameters
@@ -113,7 +135,7 @@ def threshold(left, share, removed):
     return float(np.interp(removed, below, np.append(left, left[-1] + BIN)))
 
 
-def draw_curve(figure, removed, prior, setting, shares, table, left, histogram):
+def draw_curve(figure: Figure, removed: float, prior: str, setting: str, record: Record) -> str:
     """Draw test error against the share removed, and the signal-to-noise ratios with those that go.
 
     Parameters
@@ -124,28 +146,25 @@ def draw_curve(figure, removed, prior, setting, shares, table, left, histogram):
         Share of the weights set to zero, one of `shares`.
     prior : {"Normal", "Laplace"}
     setting : {"20 passes, sd 1", "100 passes, sd 1", "20 passes, sd 0.1"}
-    shares, table
-        From `errors`.
-    left, histogram
-        From `ratios`.
+    record : Record
 
     Returns
     -------
     str
         The line of numbers.
     """
-    place = shares.index(one_of(removed, "removed", shares))
+    place = record.shares.index(one_of(removed, "removed", record.shares))
     one_of(prior, "prior", PRIORS)
     one_of(setting, "setting", SETTINGS)
     other = PRIORS[1 - PRIORS.index(prior)]
-    mean = {(p, rule): table[setting, p, rule].mean(axis=0) for p in PRIORS for rule in RULES}
-    border = threshold(left, histogram[setting, prior], removed)
+    mean = {(p, rule): record.error[setting, p, rule].mean(axis=0) for p in PRIORS for rule in RULES}
+    border = threshold(record.left, record.share[setting, prior], removed)
     curve, bars = figure.subplots(1, 2)
     figure.subplots_adjust(left=0.09, right=0.98, bottom=0.15, top=0.86, wspace=0.28)
     _curves(curve, {rule: mean[prior, rule] for rule in RULES}, mean[other, RULES[0]], other)
     curve.axvline(place, color=plots.BLACK, linewidth=1, linestyle=":")
-    curve.set_xticks(range(len(shares)), [f"{100 * share:.0f}" for share in shares])
-    _histogram(bars, histogram[setting, prior], np.append(left, left[-1] + BIN), border)
+    curve.set_xticks(range(len(record.shares)), [f"{100 * share:.0f}" for share in record.shares])
+    _histogram(bars, record.share[setting, prior], np.append(record.left, record.left[-1] + BIN), border)
     shown = {key: round(100 * (1 - error[place]), 6) for key, error in mean.items()}
     where = f", all with a ratio below {10**border:.2g}" if removed else ""
     return (
@@ -178,7 +197,7 @@ def _histogram(ax, share, edges, border):
     ax.set_yticks([0, 0.04, 0.08])
 
 
-def curve(table, histogram):
+def curve(table: Mapping[str, ArrayLike], histogram: Mapping[str, ArrayLike]) -> Explorer:
     """Explorer for lesson 08: how many weights can go, under two priors and three settings, from the lesson's record.
 
     Parameters
@@ -192,16 +211,14 @@ def curve(table, histogram):
     -------
     Explorer
     """
-    shares, error = errors(table)
-    left, share = ratios(histogram)
+    record = Record(*errors(table), *ratios(histogram))
+    shares = [(f"{100 * share:.0f} %", share) for share in record.shares]
     return Explorer(
-        partial(draw_curve, shares=shares, table=error, left=left, histogram=share),
+        partial(draw_curve, record=record),
         "Left, test error against the share of weights removed, by three rules; a dotted line marks the chosen share."
         " Right, the signal-to-noise ratios of all weights, pale where they are removed.",
         size=(6, 3.4),
-        removed=SelectionSlider(
-            options=[(f"{100 * share:.0f} %", share) for share in shares], value=0.75, description="weights removed"
-        ),
+        removed=SelectionSlider(options=shares, value=0.75, description="weights removed"),
         prior=Dropdown(options=PRIORS, value="Laplace", description="prior"),
         setting=Dropdown(options=list(SETTINGS), description="setting"),
     )

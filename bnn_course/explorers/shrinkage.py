@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 from ipywidgets import Dropdown, IntSlider, SelectionSlider
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from bnn_course import plots
-from bnn_course._checks import one_of, positive_integer
-from bnn_course.explorers import Explorer
+from bnn_course._checks import Array, one_of, positive_integer
+from bnn_course.explorers import Explorer, scale
 
 NAMES = ("width", "share", "accuracy", "nll", "tip", "map", "axis", "best_accuracy", "best_tip", "x", "y", "angle")
 
 
-def read(ladder):
+def read(ladder: Mapping[str, ArrayLike]) -> dict[str, Array]:
     """Take the arrays of the record, and check that they belong together.
 
     Parameters
@@ -43,7 +46,7 @@ def read(ladder):
     return table | {"map": table["map"] / 255}
 
 
-def draw_tasks(figure, share, width, task, table):
+def draw_tasks(figure: Figure, share: float, width: float, task: int, table: dict[str, Array]) -> str:
     """Draw what all tasks say at the tip of their moon along the ladder of spreads, and one task's map.
 
     Parameters
@@ -98,7 +101,7 @@ def _ladder(ax, tip, place, task, best):
     ax.set_yticks([0, 0.5, 1])
 
 
-def tasks(ladder):
+def tasks(ladder: Mapping[str, ArrayLike]) -> Explorer:
     """Explorer for lesson 07: from one network for all eighteen tasks to eighteen of their own, by the group spread.
 
     Parameters
@@ -111,18 +114,14 @@ def tasks(ladder):
     Explorer
     """
     table = read(ladder)
-    shares = table["share"].tolist()
     ends = {0.0: "pooled", 1.0: "separate"}
+    options = [(ends.get(share, text), share) for text, share in scale(*table["share"].tolist())]
     return Explorer(
         partial(draw_tasks, table=table),
         "Left, eighteen lines, one a task, from the pooled network to separate ones: the probability of the right class"
         " at the tip of the moon. Right, one task's map of probabilities with its points and its border.",
         size=(6, 3.2),
-        share=SelectionSlider(
-            options=[(ends.get(share, f"{share:g}"), share) for share in shares],
-            value=1.0,
-            description="group spread $s/v$",
-        ),
-        width=Dropdown(options=[(f"{v:g}", v) for v in table["width"].tolist()], description="prior sd $v$"),
+        share=SelectionSlider(options=options, value=1.0, description="group spread $s/v$"),
+        width=Dropdown(options=scale(*table["width"].tolist()), description="prior sd $v$"),
         task=IntSlider(value=1, min=1, max=len(table["x"]), description="task shown"),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from ipywidgets import Dropdown, FloatSlider, IntSlider, SelectionSlider
@@ -12,8 +13,8 @@ from matplotlib.figure import Figure
 from scipy import integrate, optimize, special, stats
 
 from bnn_course import variational
-from bnn_course._checks import one_of, positive_integer, real_number
-from bnn_course.explorers import Explorer
+from bnn_course._checks import Array, one_of, positive_integer, real_number
+from bnn_course.explorers import Explorer, scale
 from bnn_course.plots import BLACK, BLUE, DARK, GREY, SKY, SMALL, VERMILLION
 
 SEED = 2017
@@ -37,34 +38,32 @@ class Transform(NamedTuple):
         Of both axes.
     """
 
-    back: callable
-    log_jacobian: callable
-    density: callable
-    ends: tuple
-    names: tuple
+    back: Callable[[Array], Array]
+    log_jacobian: Callable[[Array], Array]
+    density: Callable[[float, float], Any]
+    ends: tuple[float, float]
+    names: tuple[str, str]
 
 
+def _gamma(shape, rate):
+    return stats.gamma(shape, scale=1 / rate)
+
+
+def _logistic_log_slope(zeta):
+    return special.log_expit(zeta) + special.log_expit(-zeta)
+
+
+RATE, SHARE = ("rate θ (per hour)", "ζ = ln θ"), ("share θ", "ζ = ln θ − ln(1 − θ)")
 TRANSFORMS = {
-    "log": Transform(
-        np.exp,
-        lambda zeta: zeta,
-        lambda a, b: stats.gamma(a, scale=1 / b),
-        (-6.0, 3.5),
-        ("rate θ (per hour)", "ζ = ln θ"),
-    ),
-    "logit": Transform(
-        special.expit,
-        lambda zeta: -np.logaddexp(0, zeta) - np.logaddexp(0, -zeta),
-        stats.beta,
-        (-6.0, 6.0),
-        ("share θ", "ζ = ln θ − ln(1 − θ)"),
-    ),
+    "log": Transform(np.exp, np.positive, _gamma, (-6.0, 3.5), RATE),
+    "logit": Transform(special.expit, _logistic_log_slope, stats.beta, (-6.0, 6.0), SHARE),
 }
+CHOICES = [("θ = exp ζ: a rate", "log"), ("θ = logistic(ζ): a share", "logit")]
 STRIP = 0.4  # width on the ζ axis
 
 
-def on_the_line(transform, a, b, zeta):
-    """Return the density of ζ, and what it is taken for without the Jacobian (lesson 04, "Transform").
+def on_the_line(transform: str, a: float, b: float, zeta: Array) -> tuple[Array, Array]:
+    """Return the density of ζ, and what it is taken for without the Jacobian (lesson 04).
 
     Parameters
     ----------
@@ -85,7 +84,7 @@ def on_the_line(transform, a, b, zeta):
 
 
 @lru_cache(maxsize=256)
-def masses(transform, a, b, low=-60.0, high=60.0):
+def masses(transform: str, a: float, b: float, low: float = -60.0, high: float = 60.0) -> tuple[float, float]:
     """Return the areas under both curves of `on_the_line` between `low` and `high`, by the trapezoidal rule.
 
     Parameters
@@ -107,8 +106,8 @@ def masses(transform, a, b, low=-60.0, high=60.0):
     return right, np.inf if never_ends else wrong
 
 
-def draw_jacobian(figure, transform, a, b, place):
-    """Draw a density of θ and, over ζ, the same density with and without the Jacobian (lesson 04, "Transform").
+def draw_jacobian(figure: Figure, transform: str, a: float, b: float, place: float) -> str:
+    """Draw a density of θ and, over ζ, the same density with and without the Jacobian (lesson 04).
 
     Parameters
     ----------
@@ -145,7 +144,7 @@ def draw_jacobian(figure, transform, a, b, place):
         ax.set_ylim(bottom=0)
         ax.locator_params(nbins=4)
     left.set_ylabel("density")
-    figure.legend(*right.get_legend_handles_labels(), loc="lower center", ncols=3, fontsize=SMALL, frameon=False)
+    figure.legend(*right.get_legend_handles_labels(), loc="lower center", ncols=3)
     return _mass_line(transform, a, b, strip)
 
 
@@ -159,7 +158,7 @@ def _mass_line(transform, a, b, strip):
     )
 
 
-def jacobian():
+def jacobian() -> Explorer:
     """Explorer of lesson 04: the same density over θ and over ζ, with and without the Jacobian.
 
     Returns
@@ -171,28 +170,24 @@ def jacobian():
         "Left, a density over the constrained parameter theta. Right, over zeta, the density with its Jacobian as a "
         "solid curve and without it as a dashed one. A shaded strip marks the same event in both panels.",
         size=(6, 3.2),
-        transform=Dropdown(
-            options=[("θ = exp ζ: a rate", "log"), ("θ = logistic(ζ): a share", "logit")],
-            value="log",
-            description="transform",
-        ),
+        transform=Dropdown(options=CHOICES, description="transform"),
         a=FloatSlider(5, min=1, max=8, step=0.5, description="parameter $A$"),
-        b=FloatSlider(6, min=1, max=8, step=0.5, description="parameter $B$"),
+        b=FloatSlider(6, min=1, max=8, step=0.5, description="parameter $R$"),
         place=FloatSlider(-0.8, min=-3, max=3, step=0.1, description=r"strip at $\zeta$"),
     )
 
 
 # The path of ADVI -----------------------------------------------------------------------------------------------------
 
-A, B = 5, 6  # posterior of the shooting stars, Gamma: two plus three stars, one plus five hours
+A, R = 5, 6  # posterior of the shooting stars, Gamma: two plus three stars, one plus five hours
 STEPS = 200
 ETAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 DRAWS = (1, 3, 10, 30, 100)
-BEST = (np.log(A / B) - 1 / (2 * A), -0.5 * np.log(A))  # μ and ln σ of the best Normal
+BEST = (np.log(A / R) - 1 / (2 * A), -0.5 * np.log(A))  # μ and ln σ of the best Normal
 LEVELS = (0.05, 0.2, 0.5, 1, 2, 4, 8, 16)
 
 
-def log_joint(zeta):
+def log_joint(zeta: Array) -> Array:
     """Log joint density of the shooting stars on the scale ζ = ln θ, Jacobian included, in nats (lesson 04).
 
     Parameters
@@ -203,10 +198,10 @@ def log_joint(zeta):
     -------
     array (draw,)
     """
-    return (A * zeta - B * np.exp(zeta)).sum(axis=-1) - np.log(2)
+    return (A * zeta - R * np.exp(zeta)).sum(axis=-1) - np.log(2)
 
 
-def gradient(zeta):
+def gradient(zeta: Array) -> Array:
     """Derivative of `log_joint`.
 
     Parameters
@@ -217,10 +212,10 @@ def gradient(zeta):
     -------
     array (draw, 1)
     """
-    return A - B * np.exp(zeta)
+    return A - R * np.exp(zeta)
 
 
-def elbo_gap(mean, log_sd):
+def elbo_gap(mean: Array | float, log_sd: Array | float) -> Array | float:
     """How far the exact ELBO of q = N(μ, σ²) lies below that of the best Normal, in nats (lesson 04, "The objective").
 
     Parameters
@@ -234,14 +229,16 @@ def elbo_gap(mean, log_sd):
         At least 0.
     """
 
-    def elbo(mean, log_sd):
-        return A * mean - B * np.exp(mean + np.exp(2 * log_sd) / 2) + log_sd
+    return _elbo(*BEST) - _elbo(mean, log_sd)
 
-    return elbo(*BEST) - elbo(mean, log_sd)
+
+def _elbo(mean, log_sd):
+    """Up to a constant."""
+    return A * mean - R * np.exp(mean + np.exp(2 * log_sd) / 2) + log_sd
 
 
 @lru_cache(maxsize=128)
-def ascent(eta, draws, start):
+def ascent(eta: float, draws: int, start: float) -> Array:
     """Return the path of `bnn_course.variational.advi` on the shooting stars (lesson 04, "ADVI from scratch").
 
     Parameters
@@ -258,32 +255,30 @@ def ascent(eta, draws, start):
     array (step + 1, [μ, ln σ])
         200 steps, or those before the gradient ceased to be finite.
     """
-    settings = {"steps": STEPS, "eta": eta, "draws": draws, "rng": np.random.default_rng(SEED)}
+    at, rng = np.array([start]), np.random.default_rng(SEED)
     with np.errstate(all="ignore"):
         try:
-            path = variational.advi(log_joint, gradient, np.array([start]), **settings).path
+            path = variational.advi(log_joint, gradient, at, steps=STEPS, eta=eta, draws=draws, rng=rng).path
         except variational.FitError as error:
             path = error.fit.path
     return path[..., 0]
 
 
+@lru_cache(maxsize=1)
 def _contours():
-    """Lines of equal ELBO, computed once."""
+    """Lines of equal ELBO."""
     grid = np.meshgrid(np.linspace(-2, 1.5, 100), np.linspace(-2.2, 0.6, 100))
     drawn = Figure().subplots().contour(*grid, elbo_gap(*grid), LEVELS)
     return [line for level in drawn.allsegs for line in level]
 
 
-def _labels():
-    """Where the lines cross the height of the star, on its left."""
-    for level in (0.5, 1, 2, 4):
-        yield optimize.brentq(lambda mean, level=level: elbo_gap(mean, BEST[1]) - level, -9, BEST[0]), f"{level:g}"
+@lru_cache(maxsize=4)
+def _crossing(level, log_sd):
+    """Where a line crosses this height, left of the star."""
+    return optimize.brentq(lambda mean: elbo_gap(mean, log_sd) - level, -9, BEST[0])
 
 
-CONTOURS, LABELS = _contours(), list(_labels())
-
-
-def draw_path(figure, eta, draws, start, steps):
+def draw_path(figure: Figure, eta: float, draws: int, start: float, steps: int) -> str:
     """Draw the path of ADVI over contours of the ELBO, and how far below the best it is (lesson 04).
 
     Parameters
@@ -309,11 +304,13 @@ def draw_path(figure, eta, draws, start, steps):
     with np.errstate(all="ignore"):
         gap = elbo_gap(*path.T)
     surface, fall = figure.subplots(1, 2, width_ratios=[4, 3])
-    figure.subplots_adjust(left=0.095, right=0.98, bottom=0.15, top=0.89, wspace=0.36)
-    surface.add_collection(LineCollection(CONTOURS, colors=GREY, linewidths=0.7))
-    for mean, level in LABELS:
-        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-        surface.text(mean, BEST[1], level, fontsize=SMALL, color=DARK, ha="center", va="center", bbox=paper)
+    figure.subplots_adjust(left=0.095, right=0.97, bottom=0.15, top=0.89, wspace=0.36)
+    surface.add_collection(LineCollection(_contours(), colors=GREY, linewidths=0.7))
+    words = {"fontsize": SMALL, "color": DARK, "ha": "center", "va": "center"}
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+    for level, lower in [(0.5, 0.0), (1, 0.4), (2, 0.0), (4, 0.4)]:  # neighbours at two heights do not touch
+        log_sd = BEST[1] - lower
+        surface.text(_crossing(level, log_sd), log_sd, f"{level:g}", bbox=paper, **words)
     shown = np.clip(path, -50, 50)
     surface.plot(*shown.T, ".-", color=BLUE, linewidth=1, markersize=3, gid="path")
     surface.plot(*shown[0], "o", color=BLACK, markersize=5)
@@ -337,7 +334,7 @@ def _draw_fall(ax, gap):
     ax.text(1, 1.02, words, transform=ax.transAxes, ha="right", fontsize=SMALL, color=DARK)
 
 
-def gap_of_best():
+def gap_of_best() -> float:
     """From the ELBO of the best Normal to ln p(D): its KL divergence from the posterior (lesson 04).
 
     Returns
@@ -345,9 +342,8 @@ def gap_of_best():
     float
         In nats.
     """
-    log_evidence = special.gammaln(A) - A * np.log(B)
-    best_elbo = A * BEST[0] - B * np.exp(BEST[0] + np.exp(2 * BEST[1]) / 2) + BEST[1] + 0.5 * np.log(2 * np.pi * np.e)
-    return log_evidence - best_elbo
+    log_evidence = special.gammaln(A) - A * np.log(R)
+    return log_evidence - _elbo(*BEST) - 0.5 * np.log(2 * np.pi * np.e)
 
 
 def _path_line(stopped, path, gap):
@@ -361,7 +357,7 @@ def _path_line(stopped, path, gap):
     ).replace(" -", " −")
 
 
-def path():
+def path() -> Explorer:
     """Explorer of lesson 04: ADVI climbs the ELBO of the shooting stars, step by step.
 
     Returns
@@ -374,7 +370,7 @@ def path():
         "the best Normal, a star. Right, the distance below the best ELBO against steps, on a logarithmic axis.",
         size=(6, 3.4),
         play="steps",
-        eta=SelectionSlider(options=[(f"{eta:g}", eta) for eta in ETAS], value=1.0, description=r"step scale $\eta$"),
+        eta=SelectionSlider(options=scale(*ETAS), value=1.0, description=r"step scale $\eta$"),
         draws=SelectionSlider(options=DRAWS, value=1, description="gradient draws"),
         start=Dropdown(options=[("μ = −1.5, σ = 1", -1.5), ("μ = 1.2, σ = 1", 1.2)], value=-1.5, description="start"),
         steps=IntSlider(60, 1, STEPS, description="steps"),
