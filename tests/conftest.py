@@ -38,7 +38,8 @@ START = (
     HEADER
     + """# 00 · Start
 
-**What you will learn** what [a deck](#source-deck) holds. **What you need** nothing. **How long it takes** no time.
+**What you will learn** what [a deck](#source-deck) holds. **What you need** nothing.
+**How long it takes** — about 5 minutes to read (text and code; the exercises come on top).
 
 ```{code-cell} ipython3
 :name: map
@@ -64,7 +65,8 @@ TINY = (
     HEADER
     + """# 01 · Tiny
 
-**What you will learn** little. **What you need** nothing. **How long it takes** no time.
+**What you will learn** little. **What you need** nothing.
+**How long it takes** — about 5 minutes to read (text and code; the exercises come on top).
 
 +++
 

@@ -71,6 +71,8 @@ TEXT = [
     (checks.sources_are_listed, "**[deck]**", "**[desk]**", "1 of 1 sources are not written"),
     (checks.sources_are_listed, "- <a", "<a", "lists nothing"),
     (checks.sources_are_listed, "bell-shaped", "as [said](#source-desk)", "link to #source-desk"),
+    (checks.networks_have_their_name, "bell-shaped", "that of a *Bayesian*\nnetwork", "write Bayesian neural network"),
+    (checks.networks_have_their_name, "one peak at zero", "Bayesian networks", "write Bayesian neural network"),
 ]
 
 

@@ -273,9 +273,10 @@ def test_lab_opens_lesson_00(course, runs):
     assert runs[1][:3] == ("-m", "jupyterlab", "notebooks/00_start_here.ipynb") and runs[1][-1] == "--no-browser"
 
 
-def test_check_fails_when_only_the_style_is_wrong(course, monkeypatch):
+@pytest.mark.parametrize("tool", ["ruff", "mypy", "pytest"])
+def test_check_fails_when_only_one_thing_is_wrong(course, monkeypatch, tool):
     monkeypatch.setattr(course, "setup", lambda *_: 0)
-    monkeypatch.setattr(course, "run", lambda *arguments: int("ruff" in arguments))
+    monkeypatch.setattr(course, "run", lambda *arguments: int(tool in arguments))
     assert course.main(["check"]) == 1
 
 

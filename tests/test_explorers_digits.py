@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pymc as pm
@@ -63,7 +64,10 @@ def test_draws_and_probabilities_are_those_of_the_lesson(mnist, posterior):
     pictures = mnist.test_images[:40].reshape(-1, 784)
     batch = pm.Minibatch(pictures, mnist.test_labels[:40], batch_size=8)
     model = models.image_classifier(*batch, total_size=40)
-    fit = inference.Approximation(*posterior, np.zeros(0), 0, 1, {}, (), model)
+    fit = inference.advi(model, steps=1, learning_rate=1e-3, random_seed=0)
+    mean = tuple(posterior.mean[name] for name in fit.mean)
+    log_sd = tuple(np.log(posterior.sd[name]) for name in fit.mean)
+    fit = replace(fit, state=fit.state._replace(mean=mean, log_sd=log_sd))
     sample = fit.sample(4, random_seed=7)
     wanted = inference.predict(model, sample, "probability", given={batch[0]: pictures})
     networks = digits.draw_networks(posterior, 4, np.random.default_rng(7))

@@ -46,7 +46,8 @@ def explorer_cells(path):
     return {place: cell for place, cell in enumerate(code) if text.is_explorer(cell)}
 
 
-LESSONS = [path.stem for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))]
+FOUND = [*sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")), *sorted(NOTEBOOKS.glob("appendix/[A-Z]_*.ipynb"))]
+LESSONS = [path.relative_to(NOTEBOOKS).with_suffix("").as_posix() for path in FOUND]
 CELLS = {name: explorer_cells(NOTEBOOKS / f"{name}.ipynb") for name in LESSONS}
 
 
@@ -197,7 +198,7 @@ def test_a_lesson_opens_in_jupyterlab_and_its_explorers_move(name, open_lesson, 
             same(shown, here)
             is_read_aloud(shown, here)
             assert not isinstance(control, Pad) or "says 1 with" in here.line
-        keep(shown, f"{name[:2]}_explorer_{number}")
+        keep(shown, f"{text.number_of(name)}_explorer_{number}")
         reset(lesson.page, shown, here)
         assert here.line == start
 

@@ -58,11 +58,6 @@ def test_every_position_of_the_controls_gives_finite_curves_and_a_line(explorer)
         assert "nan" not in line and line.startswith(f"{prior} prior, {setting}: {100 * removed:.0f} % ")
 
 
-def test_two_builds_say_the_same(explorer, record):
-    again = room.curve(record, table("pruning_mnist_histogram.csv"))
-    assert (again.line, again.picture.png) == (explorer.line, explorer.picture.png)
-
-
 def test_the_line_gives_the_accuracies_of_the_record(explorer, record):
     _, line = drawn(explorer, removed=0.9, prior="Laplace")
 

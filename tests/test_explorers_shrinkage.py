@@ -76,11 +76,6 @@ def test_every_position_of_the_ladder_gives_finite_curves_and_a_line(explorer):
         assert "nan" not in line and f"task {task}:" in line
 
 
-def test_two_builds_say_the_same(explorer, record):
-    again = room.tasks(record)
-    assert (again.line, again.picture.png) == (explorer.line, explorer.picture.png)
-
-
 def test_the_line_gives_the_scores_of_the_record(explorer, record):
     _, line = drawn(explorer, share=0.35, width=1.0, task=7)
     per_cent = [float(number) for number in re.findall(r"([\d.]+) %", line)]

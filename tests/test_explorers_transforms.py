@@ -1,5 +1,6 @@
 """The explorers of lesson 04: areas under densities, and the path of ADVI."""
 
+import itertools
 import re
 
 import numpy as np
@@ -164,12 +165,14 @@ def test_the_path_is_that_of_the_package():
     assert values[2] == pytest.approx(elbo_gap(*path[-1]), abs=0.00051)
 
 
-def test_labels_of_contours_stand_on_their_lines():
+def test_labels_of_contours_stand_on_their_lines_and_apart():
     figure, _ = drawn(draw_path, 1.0, 1, -1.5, 60)
     labels = [text for text in figure.axes[0].texts if text.get_text()[0].isdigit()]
     assert len(labels) == 4
     for text in labels:
         assert elbo_gap(*text.get_position()) == pytest.approx(float(text.get_text()), rel=1e-6)
+    boxes = [text.get_window_extent().padded(5) for text in labels]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
     (lines,) = figure.axes[0].collections
     gaps = [elbo_gap(*path.vertices.T) for path in lines.get_paths()]
     nearest = [np.abs(np.array(transforms.LEVELS) / gap.mean() - 1).min() for gap in gaps]

@@ -35,6 +35,10 @@ BROKEN = [
     (form.is_within_budget, IMPORT, IMPORT + "print(1)\n" * 220, "visible lines of code, at most 220"),
     (form.is_within_budget, "# what the tests check\n", "# checks\n" + YES * 12, "13 results"),
     (form.is_within_budget, BELL, many(CELL.replace("print", ":alt: x\nprint")) + "\n\n" + BELL, "71 figures"),
+    (form.reading_time_is_true, "about 5 minutes", "about 15 minutes", "takes about 5 minutes to read, by words and"),
+    (form.reading_time_is_true, "about 5 minutes", "five minutes", "takes about 5 minutes to read, by words and"),
+    (form.reading_time_is_true, BELL, "word " * 2_800 + BELL, "takes about 15 minutes to read, by words and"),
+    (form.reading_time_is_true, IMPORT, IMPORT + "print(1)\n" * 170, "takes about 15 minutes to read, by words and"),
     (form.cells_have_names, ":name: machine\n", "", "a cell needs :name: lower-case-words: “import sys”"),
     (form.cells_have_names, ":name: machine", ":name: The_Machine", "a cell needs :name:"),
     (form.cells_have_names, ":name: machine", ":name: draw", "2 cells are named draw"),
@@ -53,6 +57,8 @@ BROKEN = [
     (form.code_is_simple, "ax.hist(values)", "bars = ax.hist(values)", "bars is assigned for nothing"),
     (form.names_mean_one_thing, IMPORT, "values = [3]\nprint(values)\n", "values means different things in the cells"),
     (form.names_mean_one_thing, IMPORT, "def share():\n    pass\n", "share means different things"),
+    (form.records_are_found, IMPORT, 'open("records/a.csv")\n', 'read it by data.course_file("records/a.csv")'),
+    (form.records_are_found, IMPORT, 'open("../records/a.csv")\n', 'read it by data.course_file("records/a.csv")'),
     (form.results_are_visible, CLAIM, '"At least {at_least:.1%} of {draws:,} are near",', "a bound without a visible"),
     (form.results_are_visible, CLAIM, '    "Most of {draws:,} are near",', "a bound without a visible value"),
     (form.results_are_visible, "at_least=0.93,", "at_least=0.9304,", "{value} needs more digits beside its bound"),
@@ -130,6 +136,12 @@ def test_formatting_a_source_makes_it_tidy_and_changes_nothing_else(course):
 
 def test_an_equal_statement_in_two_cells_means_one_thing(broken):
     assert form.names_mean_one_thing(broken(IMPORT, VALUES)) == []
+
+
+def test_a_table_of_symbols_takes_no_time_to_read(broken):
+    table = "+++\n\n| symbol | meaning |\n|---|---|\n" + "| $x$ | an input |\n" * 900 + "\n+++\n\n"
+    lesson = broken(BELL, table + BELL)
+    assert form.minutes(lesson.source) == 5 and form.measures(lesson)["words"] < 200
 
 
 def test_folded_lines_do_not_count_as_visible(course):

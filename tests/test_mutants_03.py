@@ -1,111 +1,133 @@
-"""The checks of lesson 03 see what they look for: each break of a formula fails the claim that guards it."""
+"""The checks of lesson 03 and appendix C see what they look for: a broken formula fails the claim that guards it."""
 
 import pytest
 from _mutants import fails
 
 from tools.lessons import lesson
 
-LESSON = lesson("03")
-
 MUTANTS = {  # what is broken: (claim that must fail, cell, expression of the lesson, expression of the mutant)
     # the decomposition and its closed forms
-    "entropy with the wrong sign": ("03-normal", "closed-forms", "prior + entropy", "prior - entropy"),
-    "spread forgotten in the expected misfit": ("03-normal", "closed-forms", " + n * sigma**2", ""),
-    "KL with the logarithm upside down": ("03-normal", "closed-forms", "np.log(sd / sigma)", "np.log(sigma / sd)"),
-    "prior dropped from the joint": ("03-lines", "evidence", " + stats.norm.logpdf(theta, 0, prior_sd)", ""),
-    "evidence of independent data": (
-        "03-known",
-        "evidence",
-        "noise**2 * np.eye(n) + prior_sd**2",
-        "(noise**2 + prior_sd**2) * np.eye(n)",
+    "entropy with the wrong sign": ("03-identity", "closed-forms", "prior + entropy(sigma)", "prior - entropy(sigma)"),
+    "spread forgotten in the expected misfit": (
+        "03-identity",
+        "closed-forms",
+        "(reading - mu) ** 2 + sigma**2",
+        "(reading - mu) ** 2",
     ),
-    "quadrature without ln q": ("03-humps", "random-q", "joint - log_q", "joint"),
-    "a bound from a joint that is too large": ("03-bound", "random-q", "elbo(mus, sigmas)", "elbo(mus, sigmas) + 5"),
-    "gradient with the prior's sign flipped": (
-        "03-gradient",
-        "gradient-ascent",
-        "- mu / prior_sd**2",
-        "+ mu / prior_sd**2",
+    "KL with the logarithm upside down": ("03-identity", "closed-forms", "np.log(sd / sigma)", "np.log(sigma / sd)"),
+    "prior dropped from the joint": ("03-identity", "evidence", " + stats.norm.logpdf(theta, 0, prior_sd)", ""),
+    "evidence of independent readings": (
+        "03-identity",
+        "evidence",
+        "np.eye(N) / beta + prior_sd**2",
+        "np.eye(N) / beta + np.eye(N) * prior_sd**2",
+    ),
+    "sum over the grid without ln q": ("03-identity", "random-q", "joint - humps", "joint"),
+    "KL that has lost its logarithm": ("03-identity", "random-q", "humps - log_posterior", "-log_posterior"),
+    "a joint that is too large": ("03-bound", "random-q", "elbo(mus, sigmas)", "elbo(mus, sigmas) + 5"),
+    # Occam's razor
+    "a flexible model that is as narrow as the simple one": (
+        "03-occam",
+        "occam",
+        "np.hypot(noise_sd, prior_sd)",
+        "noise_sd",
+    ),
+    "noise of one reading instead of that of the mean": ("03-occam", "occam", "(N * beta) ** -0.5", "beta**-0.5"),
+    # the hill
+    "KL to another posterior": (
+        "03-argmin",
+        "hill",
+        "posterior_mean, posterior_sd)\ndepths",
+        "0, posterior_sd)\ndepths",
     ),
     # Monte Carlo
-    "Monte Carlo without ln q": ("03-unbiased", "monte-carlo", " - stats.norm.logpdf(draws, mu, sigma)", ""),
-    "Monte Carlo with draws of twice the width": (
+    "ln q forgotten": ("03-perfect", "two-estimators", " - stats.norm.logpdf(draws, mu, sigma)", ""),
+    "ln q with the wrong sign": (
         "03-unbiased",
-        "monte-carlo",
-        "rng.normal(mu, sigma, shape)",
-        "rng.normal(mu, 2 * sigma, shape)",
+        "two-estimators",
+        "log_joint(draws) - stats",
+        "log_joint(draws) + stats",
     ),
+    "draws for the entropy of twice the width": (
+        "03-unbiased",
+        "two-estimators",
+        "draws = rng.normal(mu, sigma, S)\n    return log_joint(draws) + entropy",
+        "draws = rng.normal(mu, 2 * sigma, S)\n    return log_joint(draws) + entropy",
+    ),
+    "entropy subtracted": ("03-unbiased", "two-estimators", "+ entropy(sigma)", "- entropy(sigma)"),
     # the two directions
-    "directions exchanged": ("03-seeking", "two-directions", "if reverse", "if not reverse"),
+    "directions exchanged": (
+        "03-price",
+        "two-directions",
+        "average(log_normal(v), log_normal(v) - log_p)",
+        "average(log_p, log_p - log_normal(v))",
+    ),
     # mean field
     "marginal variance instead of one over the precision": (
-        "03-deficit",
+        "03-left",
         "coordinate-ascent",
-        "precision[j, j] ** -0.5",
-        "cov[j][j] ** 0.5",
+        "np.diag(precision) ** -0.5",
+        "np.diag(cov) ** 0.5",
     ),
-    "coupling with the wrong sign": (
-        "03-flat",
-        "coordinate-ascent",
-        "mean[j] - precision[j, others]",
-        "mean[j] + precision[j, others]",
-    ),
-    "KL without the determinant": ("03-independence", "coordinate-ascent", " + np.linalg.slogdet(cov)[1]", ""),
-    "regression without its prior": ("03-regression", "correlated-weights", " + np.eye(2)", ""),
-    # unknown mean and precision
-    "half a degree of freedom forgotten": ("03-tau-mean", "precision-updates", "(count + 1) / 2", "count / 2"),
-    "spread forgotten in the update of the precision": (
-        "03-tau-mean",
-        "precision-updates",
-        " + (count + kappa0) * sigma**2",
-        "",
-    ),
-    "log precision forgotten in the prior of the mean": (
-        "03-gamma",
-        "expected-log-joint",
-        "np.log(kappa0) + mean_log_tau",
-        "np.log(kappa0)",
-    ),
-    "Gamma entropy with the wrong sign of ln b": ("03-gamma", "elbo-with-gamma", "a - np.log(b)", "a + np.log(b)"),
-    "Jacobian of ln τ dropped from the grid": (
-        "03-gamma",
-        "exact-posterior",
-        "np.exp(log_q) * tau_grid",
-        "np.exp(log_q)",
-    ),
-    "Jacobian dropped from the evidence": (
-        "03-evidence",
-        "identity-by-grid",
-        "np.exp(log_joint_n) * tau_grid",
-        "np.exp(log_joint_n)",
-    ),
-    "Jacobian of ln τ dropped from the ELBO": (
-        "03-lognormal",
-        "elbo-with-lognormal",
-        "entropy_log_tau + nu",
-        "entropy_log_tau",
-    ),
-    "the bug that the lesson shows, repaired": ("03-bug", "forgetful-update", "a - 0.5", "a"),
     # the smallest network
-    "KL to the prior without its variance": ("03-net", "smallest-network", "mu**2 - var", "mu**2"),
-    "integral over the second weight without its width": (
-        "03-net",
-        "network-evidence",
-        " - 0.5 * np.log(1 + A * w**2)",
+    "a start that is zero in all runs": (
+        "03-freed",
+        "stuck",
+        "train(start, variance_rule)",
+        "train(0 * start, variance_rule)",
+    ),
+    "pull without the data": ("03-freed", "train", "var[i] * xy * mu[other]", "var[i] * mu[other]"),
+    "the bug that the lesson shows, repaired": (
+        "03-falls",
+        "forgetful",
+        "(1 + xx * mu_other**2)",
+        "(1 + xx * (mu_other**2 + var_other))",
+    ),
+    "spread of the other weight forgotten": ("03-rises", "train", " + var_other", ""),
+    "KL to the prior without its variance": ("03-rises", "smallest-network", "np.log(var) - second", "- second"),
+    # appendix C: unknown mean and precision
+    "half a degree of freedom forgotten": ("c-variances", "two-updates", "(N + 1) / 2", "N / 2"),
+    "spread forgotten in the update of the precision": (
+        "c-variances",
+        "updates",
+        " + (N + kappa_0) * q.sigma**2",
         "",
     ),
-    "spread of the other weight forgotten": ("03-net-rises", "smallest-network", " + var[other]", ""),
-    "a start that is not quite zero": ("03-stuck", "three-starts", "train(0.0)", "train(1e-9)"),
+    "log precision of the prior forgotten": ("c-identity", "expected-log-joint", "0.5 * (N + 1) *", "0.5 * N *"),
+    "Gamma entropy with the wrong sign of ln R": ("c-identity", "elbo", "A - np.log(R)", "A + np.log(R)"),
+    "Jacobian of ln β dropped from the grid": ("c-identity", "grid", "np.exp(log_q) * beta", "np.exp(log_q)"),
+    "evidence without the spread around the prior": ("c-evidence", "exact-posterior", "(within + between)", "within"),
+    "coupling to the mean lost": ("c-rises", "two-updates", "R=R_0 + squares(q) / 2", "R=R_0 + squares(q)"),
+    "a posterior with a prior shape too many": ("c-gap", "exact-posterior", "A_0 + N / 2", "A_0 + N"),
+    "moments of another posterior": ("c-moments", "grid", "scale=1 / R_N", "scale=2 / R_N"),
+    "Gamma density in place of its update": ("c-factor", "two-updates", "A_0 + (N + 1) / 2", "A_0 + N / 2"),
+    "the bug that the appendix shows, repaired": ("c-bug", "forgetful", "right.A - 0.5", "right.A"),
+    "Jacobian of ln β dropped from the ELBO": (
+        "c-lognormal",
+        "elbo-lognormal",
+        "entropy_normal(sd_2) + v[1]",
+        "entropy_normal(sd_2)",
+    ),
+    "mean precision without the spread of its logarithm": (
+        "c-order",
+        "elbo-lognormal",
+        "np.exp(v[1] + sd_2**2 / 2)",
+        "np.exp(v[1])",
+    ),
 }
 CLAIMS = sorted({claim for claim, *_ in MUTANTS.values()})
 
 
+def lesson_of(claim):
+    return lesson(claim.split("-")[0].upper())
+
+
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_the_lesson_itself_passes(claim):
-    LESSON.check(claim)
+    lesson_of(claim).check(claim)
 
 
 @pytest.mark.parametrize(("claim", "cell", "old", "new"), MUTANTS.values(), ids=MUTANTS)
 def test_a_broken_formula_fails_its_claim(claim, cell, old, new):
     with fails(claim):
-        LESSON.check(claim, replace={cell: (old, new)})
+        lesson_of(claim).check(claim, replace={cell: (old, new)})

@@ -52,6 +52,9 @@ class Fit:
     mean: dict
     sd: dict
 
+    def with_moments(self, mean, sd):
+        return Fit(mean, sd)
+
 
 def fit():
     """A made-up fit."""

@@ -9,7 +9,7 @@ from PIL import Image, ImageSequence
 
 import course
 import tools.__main__
-from tools import ROOT, checks, decks, readme, turning
+from tools import ROOT, checks, decks, form, readme, turning
 
 PAGE = readme.README.read_text(encoding="utf-8")
 PROJECT_FILES = ["README.md", "CONTRIBUTING.md", "CITATION.cff", "pyproject.toml", "benchmarks/README.md"]
@@ -108,10 +108,10 @@ def test_minutes_count_prose_and_visible_code_without_exercises_and_sources():
     left_out = "## Exercises\n\n" + "word " * 3_000 + "\n\n+++\n\n## Sources\n\n" + "word " * 3_000
     code = "```{code-cell} ipython3\n" + "x = 1\n" * 240 + "```\n\n"
     folded = "```{code-cell} ipython3\n:tags: [result]\n" + "x = 1\n" * 240 + "```\n\n"
-    assert readme.minutes(prose + left_out) == 10
-    assert readme.minutes(prose + code + left_out) == 30
-    assert readme.minutes(prose + folded + left_out) == 10
-    assert readme.minutes("# Title") == 5
+    assert form.minutes(prose + left_out) == 10
+    assert form.minutes(prose + code + left_out) == 30
+    assert form.minutes(prose + folded + left_out) == 10
+    assert form.minutes("# Title") == 5
 
 
 # --- the badge --------------------------------------------------------------------------------------

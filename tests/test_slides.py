@@ -188,7 +188,7 @@ def test_a_placeholder_that_cannot_be_filled_stops_the_build(placeholder, messag
         ("[98.2 %]{claim=09-accuracy}", ">98.2 %<"),
         ("[97.7 %]{claim=09-accuracy, bound}", ">97.7 %<"),
         ("[97.7 %]{source=09/deck}", ">97.7 %<"),
-        ("[−1.03 ± 0.01]{printed=02/random walk}", "−1.03 ± 0.01"),
+        ("[100 %]{printed=02/island}", "100 %"),
         ("[128]{code=09}", "128"),
         ("{claim:09-accuracy}", '<span class="claim">ADVI is right for <i>98.17 %</i> ± <i>0.03 %</i> of the test'),
     ],

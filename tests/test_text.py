@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tools import checks, text
+from tools import ROOT, checks, text
 
 FREE = [
     "# 09 · MNIST",
@@ -166,3 +166,30 @@ def test_equal_cells_have_different_ids_which_do_not_depend_on_cells_before():
     ids = [cell.id for cell in text.notebook_of("a\n\n+++\n\nb\n\n+++\n\na\n").cells]
     assert len(set(ids)) == 3
     assert ids[1] == text.notebook_of("b").cells[0].id
+
+
+def test_the_cell_with_the_title_says_how_to_run_the_notebook_before_its_first_section():
+    lesson = "# 09 · MNIST\n\nGoals.\n\n## The question\n\nWhy?\n\n+++\n\n# Another heading\n"
+    first, second = text.notebook_of(lesson).cells
+    assert first.source == f"# 09 · MNIST\n\nGoals.\n\n{text.TO_RUN}\n\n## The question\n\nWhy?"
+    assert second.source == "# Another heading"
+    assert text.notebook_of("# A · The deck").cells[0].source.endswith(text.TO_RUN)
+
+
+NAMED = ["README.md", "CONTRIBUTING.md", "CITATION.cff", "benchmarks/README.md", "notebooks/lessons.toml"]
+NAMED += ["slides/*.md", "bnn_course/**/*.py", "tools/*.py", "studies/*.py"]
+
+
+def test_nothing_calls_a_bayesian_neural_network_by_the_name_of_a_graphical_model():
+    paths = [path for pattern in NAMED for path in ROOT.glob(pattern)]
+    found = {path.name: text.WRONG_NAME.findall(path.read_text(encoding="utf-8")) for path in paths}
+    assert len(found) > 40 and {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("wrong", ["a Bayesian network", "*Bayesian*\nnetworks", "BAYESIAN NET"])
+def test_the_wrong_name_is_found(wrong):
+    assert text.WRONG_NAME.search(wrong)
+
+
+def test_the_right_name_passes():
+    assert not text.WRONG_NAME.search("Bayesian neural networks, a Bayesian prior, networks")

@@ -268,6 +268,14 @@ def sources_are_listed(lesson):
     return problems + [f"link to #{target}, which is not in {ENDING[-1]}" for target in missing]
 
 
+def networks_have_their_name(lesson):
+    """Ours are Bayesian neural networks; without the word “neural”, the name is that of graphical models."""
+    return [
+        f"“{' '.join(found.group().split())}” means a graphical model: write Bayesian neural network"
+        for found in text.WRONG_NAME.finditer(lesson.source or "")
+    ]
+
+
 # The notebook of a lesson ---------------------------------------------------------------------------------------------
 
 
@@ -389,6 +397,7 @@ OF_TEXT = [
     figures_are_read,
     numbers_are_bound,
     sources_are_listed,
+    networks_have_their_name,
 ]
 OF_NOTEBOOK = [
     is_current,

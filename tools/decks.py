@@ -85,7 +85,7 @@ class Lessons:
     @functools.cache  # noqa: B019
     def notebook(self, number):
         """Return the built notebook of a lesson."""
-        paths = sorted(self.folder.glob(f"{number}_*.ipynb"))
+        paths = [*self.folder.glob(f"{number}_*.ipynb"), *self.folder.glob(f"appendix/{number}_*.ipynb")]
         if len(paths) != 1:
             raise DeckError(f"lesson {number} is not built: run `python course.py notebooks {number}`")
         return nbformat.read(paths[0], as_version=4)
@@ -118,9 +118,10 @@ class Lessons:
 
     def claim(self, id):
         """Return a claim: its sentence and its bound."""
-        claims = self.claims(id[:2])
+        number = id.partition("-")[0].upper()  # of a lesson, or the letter of an appendix
+        claims = self.claims(number)
         if id not in claims:
-            raise DeckError(f"lesson {id[:2]} prints no claim {id}: see notebooks/CLAIMS.md for those it prints")
+            raise DeckError(f"lesson {number} prints no claim {id}: see notebooks/CLAIMS.md for those it prints")
         return claims[id]
 
     @functools.cache  # noqa: B019

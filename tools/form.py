@@ -20,23 +20,21 @@ import nbformat
 from tools import ROOT, text
 
 NOT_YET = {
-    "00_start_here",
-    "01_bayes_theorem_and_map",
-    "02_monte_carlo_samplers",
-    "03_elbo",
-    "04_advi",
     "05_bayesian_neural_networks",
     "06_priors_and_hyperpriors",
     "07_hierarchical_networks",
     "08_sparsity_priors",
     "10_representations_and_transfer",
 }
+WORDS_A_MINUTE, LINES_A_MINUTE, ROUNDED_TO = 200, 12, 5
 BUDGET = {"cells": 60, "words": 2_800, "visible lines of code": 220, "results": 12, "figures": 10}
 MAX_TEACHING_LINES, MAX_MODEL_LINES = 15, 20
 LINE_LENGTH = 88
 MEASURED = {"value", "low", "high"}
 PLOTTING = {"fig", "ax", "axes"}  # every figure has its own
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+HOW_LONG = "**How long it takes** — about {} minutes to read (text and code; the exercises come on top)"
+RECORD = re.compile(r"(?<!course_file\()[\"'](?:\.\./)?(records/[^\"']*)[\"']")
 ROW_CODE = re.compile(r"\bS(?:1\d|20|[1-9])\b")
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -64,13 +62,36 @@ def measures(lesson):
 
 def _is_apparatus(cell):
     """Say whether a cell is a list to look things up in, which nobody reads from beginning to end."""
-    return cell.source.startswith("## Sources")
+    return cell.source.startswith("## Sources") or "| symbol |" in cell.source
+
+
+def minutes(source):
+    """Return how long a lesson takes to read, prose and visible code, without its exercises."""
+    cells = text.source_cells(source)
+    prose = [cell for cell in cells if cell.cell_type == "markdown" and not cell.source.startswith("## Exercises")]
+    code = [cell for cell in cells if cell.cell_type == "code" and not text.is_folded(cell)]
+    words = sum(len(text.words(cell.source)) for cell in prose if not _is_apparatus(cell))
+    lines = sum(bool(line.strip()) for cell in code for line in cell.source.splitlines())
+    return max(1, round((words / WORDS_A_MINUTE + lines / LINES_A_MINUTE) / ROUNDED_TO)) * ROUNDED_TO
 
 
 def is_within_budget(lesson):
     """A lesson is one class session."""
     measured = measures(lesson)
     return [f"{measured[key]} {key}, at most {most}" for key, most in BUDGET.items() if measured[key] > most]
+
+
+def reading_time_is_true(lesson):
+    """The first cell says how many minutes a lesson takes to read, as measured; an appendix may leave it out."""
+    first = text.source_cells(lesson.source)[0].source
+    measured = minutes(lesson.source)
+    pattern = re.escape(HOW_LONG).replace(r"\ ", r"\s+").replace(r"\{\}", r"(\d+)")
+    said = re.search(pattern, first)
+    if said and abs(int(said[1]) - measured) <= ROUNDED_TO:
+        return []
+    if lesson.name.startswith("appendix/") and "How long it takes" not in first:
+        return []
+    return [f"it takes about {measured} minutes to read, by words and lines: write “{HOW_LONG.format(measured)}, …”"]
 
 
 # Cells ----------------------------------------------------------------------------------------------------------------
@@ -242,6 +263,12 @@ def _bound_at_top(tree):
                 yield node.id, code
 
 
+def records_are_found(lesson):
+    """A record is read through `data.course_file`, which finds it whatever folder the notebook was opened from."""
+    names = [found[1] for cell in _code(lesson) for found in RECORD.finditer(cell.source)]
+    return [f'a path that only one folder knows, read it by data.course_file("{name}")' for name in names]
+
+
 # Results and sources --------------------------------------------------------------------------------------------------
 
 
@@ -314,6 +341,7 @@ def no_row_codes(lesson):
 
 CHECKS = [
     is_within_budget,
+    reading_time_is_true,
     cells_have_names,
     cells_are_of_one_kind,
     explorers_stand_alone,
@@ -322,6 +350,7 @@ CHECKS = [
     code_is_python,
     code_is_simple,
     names_mean_one_thing,
+    records_are_found,
     results_are_visible,
     sources_are_cited,
     no_row_codes,

@@ -14,11 +14,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-from tools import NOTEBOOKS, ROOT, build, checks, text
+from tools import NOTEBOOKS, ROOT, build, checks, form, text
 
 README = ROOT / "README.md"
-WORDS_A_MINUTE, LINES_A_MINUTE, ROUNDED_TO = 200, 12, 5
-LEFT_OUT = ("## Exercises", "## Sources")  # what the reading time does not include
 FACTS = {"about", "afterwards"}
 PART = re.compile(
     r"(?P<begin><!-- generated: (?P<name>\w+) -->\n)(?P<content>.*?)(?P<end><!-- /generated -->)", re.DOTALL
@@ -41,16 +39,6 @@ class ReadmeError(Exception):
 
 
 # Lessons --------------------------------------------------------------------------------------------------------------
-
-
-def minutes(source: str) -> int:
-    """Return how long a lesson takes to read, prose and visible code, without its exercises."""
-    cells = text.source_cells(source)
-    prose = [cell for cell in cells if cell.cell_type == "markdown" and not cell.source.startswith(LEFT_OUT)]
-    code = [cell for cell in cells if cell.cell_type == "code" and not text.is_folded(cell)]
-    words = sum(len(text.words(cell.source)) for cell in prose)
-    lines = sum(bool(line.strip()) for cell in code for line in cell.source.splitlines())
-    return max(1, round((words / WORDS_A_MINUTE + lines / LINES_A_MINUTE) / ROUNDED_TO)) * ROUNDED_TO
 
 
 def read_facts(folder: Path = NOTEBOOKS) -> dict[str, dict[str, str]]:
@@ -85,7 +73,7 @@ def lessons_table(folder: Path = NOTEBOOKS) -> str:
     rows = ["| | lesson | minutes | afterwards you can |", "|---|---|---:|---|"]
     for name in checks.lesson_names(folder):
         title = f"[**{records[name]['title']}**]({NOTEBOOKS.name}/{name}.ipynb)"
-        time = minutes((folder / "source" / f"{name}.md").read_text(encoding="utf-8"))
+        time = form.minutes((folder / "source" / f"{name}.md").read_text(encoding="utf-8"))
         cells = [text.number_of(name), f"{title}<br>{facts[name]['about']}", str(time), facts[name]["afterwards"]]
         rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
     return "\n".join(rows) + "\n"

@@ -33,6 +33,10 @@ METADATA = {
     },
 }
 FOLDED = {"result", "figure"}
+TO_RUN = (
+    "**To run it** — type `make lab` in the folder of the course; `README.md` lists other ways. If a cell says "
+    "`No module named 'bnn_course'`, the notebook runs in a Python in which the course is not installed."
+)
 BOUND = re.compile(
     r"\[(?P<text>[^\[\]]*)\]"
     r"\{(?:claim=(?P<claim>[\w-]+)(?P<bound>, bound)?|source=(?P<source>[\w-]+)|code)\}"
@@ -52,8 +56,10 @@ FREE = [
     re.compile(r"\((?:19|20)\d\d[a-z]?\)"),
     re.compile(r"(?:\bet al\.?|(?:&|\band) [A-Z][\w’'-]+),? \(?(?:19|20)\d\d[a-z]?\)?"),
     re.compile(r"^ *\d+\. ", re.MULTILINE),  # list items
+    re.compile(r"\*\*How long it takes\*\* — about \d+ minutes to read"),  # `form.reading_time_is_true` measures it
 ]
 LINK_TARGET = re.compile(r"\]\(#([\w-]+)\)")
+WRONG_NAME = re.compile(r"\bBayesian\b\*?\s+(?:networks?|nets?)\b", re.IGNORECASE)  # a directed graphical model
 SOURCE_ITEM = re.compile(r'^- <a id="source-([\w-]+)"></a>\*\*\[([\w-]+)\]\*\* \S', re.MULTILINE)
 
 
@@ -74,7 +80,7 @@ def notebook_of(text, claims=None):
 
     `claims` maps ids to the claims that stored lessons print: ``{claim:09-variance}`` becomes its sentence. Markup of
     bound numbers is removed, every cell has an id that follows from its content, and a cell that draws is followed by
-    a caption cell. Figures are numbered; explorers are not.
+    a caption cell. Figures are numbered; explorers are not. The cell with the title says how to run the notebook.
     """
     cells, figures = [], 0
     for cell in source_cells(text):
@@ -85,7 +91,7 @@ def notebook_of(text, claims=None):
                 name = "Explorer" if is_explorer(cell) else f"Figure {figures}"
                 cells.append(_caption_cell(name, cells[-1].metadata))
         else:
-            prose = without_markup(with_sentences(cell.source, claims or {}))
+            prose = _with_way_to_run(without_markup(with_sentences(cell.source, claims or {})))
             cells.append(nbformat.v4.new_markdown_cell(prose, metadata=dict(cell.metadata)))
     _number_cells(cells)
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=nbformat.from_dict(METADATA))
@@ -112,6 +118,14 @@ def title_of(markdown):
     """Return the text of the first heading, or "" if there is none."""
     found = re.search(r"^# +(.+?) *$", markdown, re.MULTILINE)
     return found.group(1) if found else ""
+
+
+def _with_way_to_run(markdown):
+    """Return the cell with the title of a lesson, with `TO_RUN` before its first section; other cells as they are."""
+    if without_number(title_of(markdown)) == title_of(markdown):
+        return markdown
+    head, mark, rest = markdown.partition("\n## ")
+    return f"{head.rstrip()}\n\n{TO_RUN}" + (f"\n{mark}{rest}" if mark else "")
 
 
 def number_of(name):

@@ -1,4 +1,4 @@
-"""The animation of `README.md`: a digit turns, and the Bayesian network of lesson 09 says what it sees and doubts.
+"""The animation of `README.md`: a digit turns, and the network of lesson 09 says what it sees and doubts.
 
 It is drawn from the posterior that ships with the course. The file remembers which one: `drawn_from`.
 """
