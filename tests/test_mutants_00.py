@@ -52,7 +52,7 @@ MUTANTS = {  # what is broken: (claim that must fail, cell, expression of the le
     "doubt only at one half": ("00-warned", "exam", "abs(exam - 0.5) < 0.4", "abs(exam - 0.5) < 0.05"),
 }
 SAMPLED = {  # mistakes before the sampling
-    "a network that is sure nowhere": ("00-sure", "moons", "make_moons(100", "make_moons(25"),
+    "a network that is sure nowhere": ("00-sure", "model", 'w2 = pm.Normal("w2", 0, 2', 'w2 = pm.Normal("w2", 0, 0.05'),
     "a network that never disagrees": ("00-away", "model", 'w1 = pm.Normal("w1", 0, 2', 'w1 = pm.Normal("w1", 0, 0.05'),
     "labels by chance": ("00-moons", "model", "observed=y", "observed=rng.integers(2, size=100)"),
 }
