@@ -29,9 +29,8 @@ import jax
 import numpy as np
 import pymc as pm
 from pymc.sampling.jax import get_jaxified_graph, get_jaxified_logp
-from scipy import stats
 
-from bnn_course import data, inference, models
+from bnn_course import data, inference, models, uncertainty
 from tools.lessons import lesson
 
 LENGTHS = {"chains": 2, "tune": 200, "draws": 400}
@@ -130,9 +129,8 @@ def turns(model):
 
 def geometric_mean(ratios):
     """Geometric mean of the ratios, and the ends of its 95 % t-interval."""
-    logs = np.log(ratios)
-    half = stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
-    return [round(float(np.exp(logs.mean() + shift)), 3) for shift in (0, -half, half)]
+    mean, half, _ = uncertainty.t_interval(np.log(ratios))
+    return [round(float(np.exp(mean + shift)), 3) for shift in (0, -half, half)]
 
 
 def measured():

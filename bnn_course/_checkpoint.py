@@ -94,7 +94,7 @@ def write(path: Path, names: Sequence[str], plan: Plan, state: State, loss: np.n
         ) from error
 
 
-def read(path: Path, names: Sequence[str]) -> tuple[Plan, State, np.ndarray, Identity]:
+def read(path: Path) -> tuple[Plan, State, np.ndarray, Identity]:
     """Read what `write` wrote; the optimiser's state is a list of its arrays."""
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint must be an existing file, got {path}: check the path, or fit and save")

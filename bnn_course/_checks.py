@@ -101,12 +101,12 @@ def first(found: Array) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argwhere(found)[0])
 
 
-def in_range(array: Array, name: str, low: float, high: float) -> Array:
+def in_range(array: Array, name: str, low: float, high: float, remedy: str = "correct or drop it") -> Array:
     """Refuse entries outside the closed interval [low, high]; return the array."""
     outside = (array < low) | (array > high)
     if np.any(outside):
         where = first(outside)
-        raise ValueError(f"{name} must lie in [{low}, {high}], got {array[where]} at index {where}: correct or drop it")
+        raise ValueError(f"{name} must lie in [{low}, {high}], got {array[where]} at index {where}: {remedy}")
     return array
 
 
@@ -120,21 +120,6 @@ def as_labels(value: object, name: str, *, n_items: int | None = None, n_classes
             f"{name} must be labels 0 … {last}, got label {labels[where]} at index {where}: {_KINDS['label'][1]}"
         )
     return labels.astype(np.int64)
-
-
-def positive_definite(value: object, name: str, *, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a covariance (size, size) and its lower Cholesky factor, if it is symmetric and positive definite."""
-    covariance = as_array(value, name, ndim=2, shape=(size, size)).astype(float)
-    if (worst := np.abs(covariance - covariance.T).max()) > 1e-8 * np.abs(covariance).max():
-        raise ValueError(f"{name} must be symmetric, got entries that differ by {worst:.3g}: use (c + c.T) / 2")
-    try:
-        return covariance, np.linalg.cholesky(covariance)
-    except np.linalg.LinAlgError:
-        smallest = np.linalg.eigvalsh(covariance)[0]
-        raise ValueError(
-            f"{name} must be positive definite, got smallest eigenvalue {smallest:.3g}: check that variances are "
-            "> 0 and correlations between −1 and 1"
-        ) from None
 
 
 def positive_integer(value: object, name: str) -> int:
@@ -179,16 +164,24 @@ def generator(rng: object, name: str = "rng") -> np.random.Generator:
     return rng
 
 
-def function_of(value: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """Return `value` if it can be called."""
-    if not callable(value):
-        raise TypeError(f"{name} must be a function, got {value!r}: pass a callable")
-    return value
+# Functions of a user --------------------------------------------------------------------------------------------------
 
 
-def guarded(value: Callable[..., Any], name: str) -> Callable[..., Any]:
+class Unfinished(RuntimeError):
+    """A function of the user failed in mid-run; `.made` is what the run would have returned, cut off there."""
+
+    def __init__(self, what: str, error: Exception, made: Any) -> None:
+        super().__init__(
+            f"{what} failed ({type(error).__name__}: {error}): what was made before it is in the attribute made of "
+            "this error; repair the function, and go on from there"
+        )
+        self.made = made
+
+
+def guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Return a function of the user that gets its array read-only: one that wrote into it would spoil the algorithm."""
-    function = function_of(value, name)
+    if not callable(function):
+        raise TypeError(f"{name} must be a function, got {function!r}: pass a callable")
 
     def call(array: Array, *others: Any) -> Any:
         argument = array.view()
@@ -201,3 +194,21 @@ def guarded(value: Callable[..., Any], name: str) -> Callable[..., Any]:
             raise ValueError(f"{name} must not write into its argument, got an assignment: work on a copy") from error
 
     return call
+
+
+def log_densities(log_density: Callable[..., Any], at: Array, *, shape: tuple[int, ...]) -> Array:
+    """Return the log densities at some points; −inf and NaN pass, for the caller says what they mean."""
+    values = present(guarded(log_density, "log_density")(at), "log_density")
+    if values.shape != shape or values.dtype.kind not in "iuf":
+        raise TypeError(
+            f"log_density must return numbers of shape {shape}, got shape {values.shape} and dtype {values.dtype}: sum "
+            "over data and parameters, and over nothing else"
+        )
+    return values
+
+
+def density_at_start(log_density: Callable[..., Any], start: Array, *, shape: tuple[int, ...]) -> None:
+    """Refuse a start where the log density is not a finite number."""
+    value = log_densities(log_density, start, shape=shape).item()
+    if not np.isfinite(value):
+        raise ValueError(f"log_density must be finite at the start, got {value}: start where the density is positive")

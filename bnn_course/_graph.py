@@ -1,9 +1,10 @@
-"""PyTensor graphs as JAX functions, and what was compiled for a model.
+"""PyTensor graphs as JAX functions.
 
 The log density stays the graph that `model.logp()` returns. Five things are changed in it, and nothing else: the
 outputs of `pm.Minibatch` become inputs (so that a compiled loop can feed a new batch at each step), shared variables
 and large constants become inputs too (JAX would bake them in), parameter assertions are dropped (`_problem` evaluates
-them), row counters get 64 bits, and whole numbers become floating-point ones as wide as PyTensor would have them.
+them), row counters get 64 bits, and numbers become floating-point ones as wide as the results that PyTensor computes
+from them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ import os
 import re
 import traceback
 import warnings
-import weakref
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +21,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pymc as pm
+import pytensor
 from pymc.data import MinibatchOp
-from pytensor import config
 from pytensor.compile.mode import get_mode
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Constant, Variable
@@ -37,12 +37,13 @@ from pytensor.tensor.basic import ARange
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.random.type import RandomType
 
+from bnn_course import _checks
+
 Array = Any  # of NumPy or JAX
 ROUNDING = 1e-12  # of squared distances of order one
 LARGE = 1_000  # constants with more elements than this become inputs of the compiled function
 
-
-DAMAGED = "Error reading persistent compilation cache entry for '(.+?)'"
+# --- JAX, set up ----------------------------------------------------------------------------------------------------
 
 if jax.config.jax_compilation_cache_dir is None:  # what JAX compiles outlives the process, as with PyTensor
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -77,6 +78,9 @@ def _clip(op: Any, **_: Any) -> Callable[..., Any]:
 jax_funcify.register(Clip)(_clip)
 
 
+DAMAGED = "Error reading persistent compilation cache entry for '(.+?)'"
+
+
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     """`jax.jit` that removes a damaged entry of the cache on disk, which JAX would keep, and compiles anew."""
     compiled = jax.jit(function)
@@ -97,6 +101,36 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+_FIRST: int | None = None  # the process that computed first
+
+
+def refuse_where_jax_cannot_run() -> None:
+    """Refuse a device that there is not; and a fork, which would wait for ever for threads that do not come along."""
+    global _FIRST
+    if _FIRST is None:
+        try:
+            jax.devices()
+        except (AssertionError, RuntimeError) as error:  # JAX asserts where it lacks the plugin
+            raise RuntimeError(
+                f"JAX_PLATFORMS must name a device that JAX can use here, got {jax.config.jax_platforms!r}: unset it, "
+                "or set it to cpu"
+            ) from error
+        _FIRST = os.getpid()
+    if os.getpid() != _FIRST:
+        raise RuntimeError(
+            f"fits must run in the process of the first fit ({_FIRST}) or in one that was spawned, got {os.getpid()}, "
+            "forked after it: use multiprocessing.get_context('spawn'), or joblib"
+        )
+
+
+def to_device(arrays: Iterable[Array]) -> tuple[jax.Array, ...]:
+    """Arrays as JAX arrays of the same dtype; on the CPU, JAX reads those at multiples of 64 bytes where they are."""
+    return tuple(jax.device_put(np.asarray(a)) for a in arrays)
+
+
+# --- graphs for JAX -------------------------------------------------------------------------------------------------
+
+
 class JaxFunction(NamedTuple):
     """A graph for JAX: ``call(*inputs, *constants())``; `constants` reads the shared variables' current values."""
 
@@ -104,13 +138,12 @@ class JaxFunction(NamedTuple):
     constants: Callable[[], tuple[np.ndarray, ...]]
 
 
-def jax_function(inputs: Iterable[Variable], outputs: Iterable[Variable]) -> JaxFunction:
+def jax_function(inputs: Iterable[Variable], outputs: Sequence[Variable]) -> JaxFunction:
     """Return the function of `inputs` that computes `outputs`."""
-    outputs = list(outputs)
-    lifted = [v for v in shared(outputs, large_constants=True)]
+    large = [v for v in ancestors(outputs) if isinstance(v, Constant) and np.size(v.data) > LARGE]
+    lifted = [*shared(outputs), *dict.fromkeys(large)]
     stand_ins = [v.type() for v in lifted]
-    if lifted:
-        outputs = clone_replace(outputs, dict(zip(lifted, stand_ins, strict=True)))
+    outputs = clone_replace(outputs, dict(zip(lifted, stand_ins, strict=True)))
     graph = FunctionGraph([*inputs, *stand_ins], outputs, clone=True)
     mode = get_mode("JAX").including("local_remove_check_parameter").excluding("fusion")  # XLA fuses by itself
     _widen(graph)  # before, because constants are folded; after, because new nodes appear
@@ -140,24 +173,35 @@ def _widen(graph: FunctionGraph) -> None:
         for place, value in enumerate(node.inputs):
             if isinstance(node.op, ARange) and isinstance(value, Constant):
                 graph.change_node_input(node, place, as_tensor(np.int64(value.data)), check=False)
-            elif isinstance(node.op, Elemwise) and _rounds(node, value):
-                wide = np.promote_types(node.outputs[0].dtype, config.floatX)
-                graph.change_node_input(node, place, cast(value, str(wide)), check=False)
+            elif isinstance(node.op, Elemwise) and _is_narrow(value.type.dtype, node.outputs[0].dtype):
+                graph.change_node_input(node, place, cast(value, node.outputs[0].dtype), check=False)
 
 
-def _rounds(node: Apply, value: Variable) -> bool:
-    whole = getattr(value, "dtype", "").startswith(("int", "uint"))
-    return bool(whole and node.outputs[0].dtype.startswith("float"))
+def _is_narrow(dtype: str, result: str) -> bool:
+    return result.startswith("float") and dtype != result and dtype.startswith(("int", "uint", "float"))
 
 
-def shared(outputs: Iterable[Variable], *, large_constants: bool = False) -> list[Any]:
-    """Shared variables (`pm.Data`) that the outputs depend on, and if wanted the large constants, too."""
-    return [
-        v
-        for v in dict.fromkeys(ancestors(outputs))
-        if not isinstance(v.type, RandomType)
-        and (isinstance(v, SharedVariable) or (large_constants and isinstance(v, Constant) and np.size(v.data) > LARGE))
-    ]
+def in_numpy(inputs: Sequence[Variable], outputs: Sequence[Variable], *rewrites: str) -> Callable[..., list[Any]]:
+    """The function of `inputs` in NumPy, which compiles in a moment, and refuses indices that do not exist."""
+    # PyMC 6's rewrite of constant indices fails with a page of text where they are out of range
+    mode = get_mode("FAST_COMPILE").including(*rewrites).excluding("local_adv_idx_to_slice")
+    function = pytensor.function(inputs, outputs, mode=mode, on_unused_input="ignore")
+
+    def call(*arguments: Array) -> list[Any]:
+        try:
+            with np.errstate(all="ignore"):
+                return list(function(*arguments))
+        except IndexError as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"indices must exist, got {reason}: number groups from 0") from error
+
+    return call
+
+
+def shared(outputs: Iterable[Variable]) -> list[Any]:
+    """Shared variables (`pm.Data`) that the outputs depend on."""
+    found = [v for v in dict.fromkeys(ancestors(outputs)) if isinstance(v, SharedVariable)]
+    return [v for v in found if not isinstance(v.type, RandomType)]
 
 
 def value_of(variable: Any) -> np.ndarray:
@@ -170,6 +214,9 @@ def value_of(variable: Any) -> np.ndarray:
     return np.asarray(value)
 
 
+# --- minibatches ----------------------------------------------------------------------------------------------------
+
+
 class Batches(NamedTuple):
     """The minibatches of a model: the arrays that their rows come from, as they are now, and the rows of a batch."""
 
@@ -177,12 +224,12 @@ class Batches(NamedTuple):
     size: int | None
     like: tuple[Variable, ...]  # one for each argument of pm.Minibatch
 
-    def fed_into(self, graphs: Iterable[Variable]) -> tuple[list[Variable], list[Variable]]:
+    def fed_into(self, graphs: Sequence[Variable]) -> tuple[list[Variable], list[Variable]]:
         """Inputs to feed a batch to, and the graphs with these inputs in place of the minibatches."""
         inputs = [like.type() for like in self.like]
         nodes = minibatch_nodes(graphs)  # a call of pm.Minibatch can appear as several nodes
         replace = {node.outputs[place]: new for node in nodes for place, new in enumerate(inputs)}
-        return inputs, clone_replace(graphs, replace) if replace else list(graphs)
+        return inputs, clone_replace(graphs, replace)
 
 
 def minibatch_nodes(outputs: Iterable[Variable]) -> list[Apply]:
@@ -202,7 +249,8 @@ def batches(outputs: Iterable[Variable]) -> Batches:
         )
     if not nodes:
         return Batches((), None, ())
-    arrays = tuple(value_of(array) for array in nodes[0].inputs[:-1])
+    values = [value_of(array) for array in nodes[0].inputs[:-1]]
+    arrays = tuple(_checks.as_array(a, f"array {i} of pm.Minibatch", ndim=a.ndim) for i, a in enumerate(values))
     like = tuple(nodes[0].outputs[: len(arrays)])
     rows, size = len(arrays[0]), like[0].type.shape[0]
     if any(len(array) != rows for array in arrays):
@@ -210,44 +258,3 @@ def batches(outputs: Iterable[Variable]) -> Batches:
     if size > rows:
         raise ValueError(f"batch_size must lie in [1, {rows}] (rows of the data), got {size}: choose a smaller one")
     return Batches(arrays, size, like)
-
-
-_COMPILED: weakref.WeakKeyDictionary[pm.Model, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
-
-
-def once(model: pm.Model, key: tuple[Hashable, ...], make: Callable[[], Any], *, of: Any = None) -> Any:
-    """Return ``make()``, made once per model and `key`, and again for another `of`, variables, or shapes of data."""
-    _refuse_fork()
-    variables = [*model.basic_RVs, *model.deterministics, *model.potentials]
-    shapes = tuple(value_of(v).shape for v in shared([*variables, *model.rvs_to_values.values()]))
-    full_key = (key, tuple(v.name for v in variables), shapes)
-    compiled = _COMPILED.setdefault(model, {})
-    if full_key not in compiled or compiled[full_key][0] is not of:
-        compiled[full_key] = (of, make())
-    return compiled[full_key][1]
-
-
-_FIRST: int | None = None  # the process that computed first
-
-
-def _refuse_fork() -> None:
-    """A process that is forked later would wait for ever for JAX's threads, which do not come along."""
-    global _FIRST
-    _FIRST = _FIRST or os.getpid()
-    if os.getpid() != _FIRST:
-        raise RuntimeError(
-            f"fits must run in the process of the first fit ({_FIRST}) or in one that was spawned, got {os.getpid()}, "
-            "forked after it: use multiprocessing.get_context('spawn'), or joblib"
-        )
-
-
-def forget(kind: str) -> None:
-    """Let go of what `once` keeps, for any model, under a key that begins with `kind`."""
-    for compiled in _COMPILED.values():
-        for made in [made for made in compiled if made[0][0] == kind]:  # type: ignore[index]
-            del compiled[made]
-
-
-def to_device(arrays: Iterable[Array]) -> tuple[jax.Array, ...]:
-    """Arrays as JAX arrays of the same dtype; on the CPU, JAX reads those at multiples of 64 bytes where they are."""
-    return tuple(jax.device_put(np.asarray(a)) for a in arrays)

@@ -88,23 +88,19 @@ def folded(seed: int, bits: int) -> int:
 
 
 def negative_elbo(log_density: Callable[..., Any], like: Sequence[np.ndarray]) -> Objective:
-    """One-draw estimate of the negative ELBO of independent Normals, for parts with the shapes of `like`."""
+    """One-draw estimate of the negative ELBO of independent Normals, for parts with the shapes of `like`.
+
+    Where there is no `log_sd`, for a point: minus its log density.
+    """
     offsets = np.cumsum([0, *(a.size for a in like)])
 
     def objective(mean: Arrays, log_sd: Arrays, batch: Arrays, constants: Arrays, stream: Any) -> Any:
+        if not log_sd:
+            return -log_density(*mean, *batch, *constants)[0]
         noise = [normals(o, a.shape, stream, a.dtype) for o, a in zip(offsets[:-1], like, strict=True)]
         values = [m + jnp.exp(s) * e for m, s, e in zip(mean, log_sd, noise, strict=True)]
         entropy = sum(jnp.sum(s) for s in log_sd) + 0.5 * offsets[-1] * np.log(2 * np.pi * np.e)
         return -log_density(*values, *batch, *constants)[0] - entropy
-
-    return objective
-
-
-def negative_log_density(log_density: Callable[..., Any]) -> Objective:
-    """Minus the log density at a point."""
-
-    def objective(mean: Arrays, log_sd: Arrays, batch: Arrays, constants: Arrays, stream: Any) -> Any:
-        return -log_density(*mean, *batch, *constants)[0]
 
     return objective
 
@@ -156,29 +152,24 @@ def compiled(objective: Objective, optimizer: optax.GradientTransformationExtraA
 
     Compiled once: all that differs between two fits of a model with the same optimiser is an argument.
     """
-
-    def one_step(i: Any, carry: Any, data: Arrays, constants: Arrays, batches: Any, settings: Any, first: Any) -> Any:
-        parameters, optimiser, losses = carry
-        rate, steps, key = settings
-        step = first + i
-        batch = tuple(array[batches[i]] for array in data)
-
-        def loss_of(parameters: tuple[Arrays, Arrays]) -> Any:
-            return objective(*parameters, batch, constants, stream_of(step, key))
-
-        loss, gradient = jax.value_and_grad(loss_of)(parameters)
-        done = step.astype(jnp.float64) / steps
-        changes, new = optimizer.update(gradient, optimiser, parameters, rate=rate, done=done, value=loss)
-        new = jax.tree.map(lambda a, like: jnp.asarray(a, like.dtype), new, optimiser)
-        return optax.apply_updates(parameters, changes), new, losses.at[i].set(loss)
+    loss_and_gradient = jax.value_and_grad(objective, argnums=(0, 1))
 
     @_graph.jit
     def run(state: State, data: Arrays, constants: Arrays, batches: Any, settings: Any, n: Any) -> tuple[State, Any]:
-        def body(i: Any, carry: Any) -> Any:
-            return one_step(i, carry, data, constants, batches, settings, state.step)
+        rate, steps, key = settings
 
-        carry = ((state.mean, state.log_sd), state.optimiser, jnp.zeros(CHUNK, jnp.float64))
-        (mean, log_sd), optimiser, losses = jax.lax.fori_loop(0, n, body, carry)
+        def one_step(i: Any, carry: Any) -> Any:
+            parameters, optimiser, losses = carry
+            step = state.step + i
+            batch = tuple(array[batches[i]] for array in data)
+            loss, gradient = loss_and_gradient(*parameters, batch, constants, stream_of(step, key))
+            done = step.astype(jnp.float64) / steps
+            changes, new = optimizer.update(gradient, optimiser, parameters, rate=rate, done=done, value=loss)
+            new = jax.tree.map(lambda a, like: jnp.asarray(a, like.dtype), new, optimiser)
+            return optax.apply_updates(parameters, changes), new, losses.at[i].set(loss)
+
+        start = ((state.mean, state.log_sd), state.optimiser, jnp.zeros(CHUNK, jnp.float64))
+        (mean, log_sd), optimiser, losses = jax.lax.fori_loop(0, n, one_step, start)
         return State(mean, log_sd, optimiser, state.step + n), losses
 
     return run
@@ -206,14 +197,17 @@ def states(task: Task, state: State, plan: Plan, run: Callable[..., Any] | None 
     chunk = 16
     while state.step < plan.steps:
         began = time.perf_counter()
-        new, losses = advance(state, min(chunk, plan.steps - state.step))
+        stop = plan.steps // 2 if state.step < plan.steps // 2 else plan.steps  # half way is always yielded
+        new, losses = advance(state, min(chunk, stop - state.step))
         if not np.isfinite(losses).all():
             bad = int(np.argmin(np.isfinite(losses)))
-            good, culprit = _before_it_broke(state, bad, advance, task.names)
-            yield advance(state, good)
+            if bad > 1:
+                yield advance(state, bad - 1)
+            broken = [name for n in (max(bad, 1), bad + 1) for name in _not_finite(advance(state, n)[0], task.names)]
             raise FloatingPointError(
-                f"loss must be finite, got {losses[bad]} at step {state.step + bad} (first bad variable: {culprit}): "
-                "lower learning_rate, scale the data, or start elsewhere; the last good state is error.approximation"
+                f"loss must be finite, got {losses[bad]} at step {state.step + bad} (first bad variable: "
+                f"{broken[0] if broken else 'none, the log density itself is not finite'}): lower learning_rate, "
+                "scale the data, or start elsewhere; the last good state is error.approximation"
             )
         state = new
         yield state, losses
@@ -221,15 +215,9 @@ def states(task: Task, state: State, plan: Plan, run: Callable[..., Any] | None 
             chunk = min(2 * chunk, CHUNK)
 
 
-def _before_it_broke(state: State, bad: int, advance: Any, names: Sequence[str]) -> tuple[int, str]:
-    """Steps from `state` after which loss and parameters are still finite, and the first variable that then is not."""
-    good = bad if _not_finite(advance(state, bad)[0], names) is None else bad - 1
-    return good, _not_finite(advance(state, good + 1)[0], names) or "none, the log density itself is not finite"
-
-
-def _not_finite(state: State, names: Sequence[str]) -> str | None:
-    parts = [*zip(names, state.mean, strict=True), *zip(names, state.log_sd, strict=False)]
-    return next((name for name, array in parts if not np.isfinite(np.asarray(array)).all()), None)
+def _not_finite(state: State, names: Sequence[str]) -> list[str]:
+    parts = zip(2 * tuple(names), (*state.mean, *state.log_sd), strict=False)
+    return [name for name, array in parts if not np.isfinite(np.asarray(array)).all()]
 
 
 def batch_rows(task: Task, seed: int, first: int, n: int) -> np.ndarray:
@@ -238,14 +226,10 @@ def batch_rows(task: Task, seed: int, first: int, n: int) -> np.ndarray:
         return np.zeros((CHUNK, 0), np.int32)
     rows = len(task.data[0])
     per_pass = rows // task.batch_size
-    batches = np.zeros((CHUNK, task.batch_size), np.int32)
-    orders: dict[int, np.ndarray] = {}
-    for i in range(n):
-        epoch, place = divmod(first + i, per_pass)
-        if epoch not in orders:
-            orders[epoch] = np.random.default_rng([seed, epoch]).permutation(rows)
-        batches[i] = orders[epoch][place * task.batch_size : (place + 1) * task.batch_size]
-    return batches
+    passes = range(first // per_pass, (first + n - 1) // per_pass + 1)
+    orders = [np.random.default_rng([seed, k]).permutation(rows)[: per_pass * task.batch_size] for k in passes]
+    batches = np.concatenate(orders).astype(np.int32).reshape(-1, task.batch_size)
+    return np.resize(batches[first - per_pass * passes[0] :], (CHUNK, task.batch_size))
 
 
 # --- noise ----------------------------------------------------------------------------------------------------------

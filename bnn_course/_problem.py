@@ -6,7 +6,8 @@ and clamps indices, so they are evaluated here, once, before a fit: where it sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,19 +15,23 @@ from typing import Any
 import jax
 import numpy as np
 import pymc as pm
-import pytensor
 from pymc.initial_point import make_initial_point_expression
 from pymc.logprob.utils import CheckParameterValue
 from pymc.variational.minibatch_rv import MinibatchRandomVariable
-from pytensor.compile.mode import get_mode
-from pytensor.graph.basic import Variable
+from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import ancestors
 
-from bnn_course import _graph
+from bnn_course import _checks, _graph
 from bnn_course._graph import Array, JaxFunction
 
-PLAIN = "FAST_COMPILE"  # PyTensor evaluates in NumPy, which compiles in a moment and checks every index
 NARROW = 32  # columns: wider arrays hold features, not labels or numbers of groups
+_MADE: weakref.WeakKeyDictionary[pm.Model, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
+
+
+def forget(kind: str) -> None:
+    """Let go of what `Problem.once` keeps under this kind, for any model."""
+    for made in _MADE.values():
+        made.pop((kind,), None)
 
 
 @dataclass(frozen=True)
@@ -40,31 +45,43 @@ class Problem:
             kind = type(self.model).__name__
             raise TypeError(f"model must be a pymc.Model, got {kind}: write `with pm.Model() as model`")
 
+    def once(self, kind: tuple[Hashable, ...], make: Callable[[], Any], *, of: Any = None) -> Any:
+        """What `make` makes of the model: once, and anew for another `of`, other variables, or other shapes of data."""
+        _graph.refuse_where_jax_cannot_run()
+        key = ([v.name for v in self.variables], [a.shape for a in self.shared_values], of)
+        made = _MADE.setdefault(self.model, {})
+        if kind not in made or made[kind][0] != key:
+            made[kind] = (key, make())
+        return made[kind][1]
+
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of PyMC's value variables: ``w``, ``tau_log__``, …"""
         return tuple(v.name for v in self.model.value_vars)
 
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the free variables, on their own scale."""
+        static = {rv.name: rv.type.shape for rv in self.model.free_RVs}
+        if not any(None in shape for shape in static.values()):
+            return static
+        shapes = self.model.eval_rv_shapes()
+        return {name: shapes[name] for name in static}
+
+    @cached_property
+    def variables(self) -> list[Variable]:
+        """Random variables, deterministics and potentials."""
+        return [*self.model.basic_RVs, *self.model.deterministics, *self.model.potentials]
+
     @property
     def shared_values(self) -> list[np.ndarray]:
         """Current values of the shared variables (`pm.Data`) that the model depends on."""
-        model = self.model
-        used = [*model.basic_RVs, *model.rvs_to_values.values(), *model.potentials, *model.deterministics]
-        return [_graph.value_of(v) for v in _graph.shared(used)]
+        return [_graph.value_of(v) for v in _graph.shared([*self.variables, *self.model.rvs_to_values.values()])]
 
     @cached_property
     def batches(self) -> _graph.Batches:
         """Minibatches, and the rows they come from, as they are now."""
-        model = self.model
-        found = _graph.batches([*model.basic_RVs, *model.rvs_to_values.values(), *model.potentials])
-        for place, array in enumerate(found.arrays):
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                row = np.argwhere(~np.isfinite(array))[0][0]
-                raise ValueError(
-                    f"data of a minibatch must be finite, got NaN or infinity in array {place} of pm.Minibatch, row "
-                    f"{row}: remove or repair the row"
-                )
-        return found
+        return _graph.batches([*self.variables, *self.model.rvs_to_values.values()])
 
     # --- the log density --------------------------------------------------------------------------------------------
 
@@ -82,7 +99,7 @@ class Problem:
                 raise _graph.cannot_run(error) from error
             return function
 
-        function: JaxFunction = _graph.once(self.model, ("log density", jacobian), make)
+        function: JaxFunction = self.once(("log density", jacobian), make)
         return function
 
     def factors(self, point: Mapping[str, Array], batch: Sequence[Array], *, checks: bool = True) -> dict[str, Array]:
@@ -91,57 +108,31 @@ class Problem:
         def make() -> Any:
             inputs, graphs = self.batches.fed_into(self.model.logp(sum=False))
             rewrite = "local_check_parameter_to_ninf_switch" if checks else "local_remove_check_parameter"
-            # PyMC 6's rewrite of constant indices fails with a page of text where they are out of range
-            mode = get_mode(PLAIN).including(rewrite).excluding("local_adv_idx_to_slice")
-            inputs = [*self.model.value_vars, *inputs]
-            return pytensor.function(inputs, graphs, mode=mode, on_unused_input="ignore")
+            return _graph.in_numpy([*self.model.value_vars, *inputs], graphs, rewrite)
 
-        evaluate = _graph.once(self.model, ("factors", checks), make)
+        evaluate = self.once(("factors", checks), make)
         names = [v.name for v in (*self.model.basic_RVs, *self.model.potentials)]
-        with np.errstate(all="ignore"):
-            return dict(zip(names, evaluate(*(point[name] for name in self.names), *batch), strict=True))
+        return dict(zip(names, evaluate(*(point[name] for name in self.names), *batch), strict=True))
 
     # --- where a fit starts -----------------------------------------------------------------------------------------
 
     def start(self, given: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
         """Unconstrained starting values; `given` holds constrained values by variable name, the rest is PyMC's."""
-        model = self.model
-        given = dict(given or {})
-        unknown = set(given) - {rv.name for rv in model.free_RVs}
-        if unknown:
-            known = ", ".join(rv.name for rv in model.free_RVs)
-            raise ValueError(f"start must name free variables ({known}), got {sorted(unknown)}: fix the name")
-        for name, value in given.items():
-            if np.shape(value) != self.shapes[name]:
-                raise ValueError(
-                    f"start of {name} must have shape {self.shapes[name]}, got {np.shape(value)}: reshape it"
-                )
+        model, shapes = self.model, self.shapes
+        values = dict(model.rvs_to_initial_values)
+        for name, value in (given or {}).items():
+            if name not in shapes:
+                raise ValueError(f"start must name free variables ({', '.join(shapes)}), got {name}: fix the name")
+            array = _checks.as_array(value, f"start of {name}", ndim=len(shapes[name]), shape=shapes[name])
+            values[model[name]] = array.astype(model[name].dtype)
         expressions = make_initial_point_expression(
             free_rvs=model.free_RVs,
             rvs_to_transforms=model.rvs_to_transforms,
-            initval_strategies={
-                **model.rvs_to_initial_values,
-                **{model[name]: np.asarray(value, dtype=model[name].dtype) for name, value in given.items()},
-            },
+            initval_strategies=values,
             return_transformed=True,
         )
-        values = pytensor.function([], expressions, mode=PLAIN)()
-        point = {v.name: np.asarray(a, dtype=v.dtype) for v, a in zip(model.value_vars, values, strict=True)}
-        for name, value in point.items():
-            if not np.isfinite(value).all():
-                raise ValueError(
-                    f"start of {name} must be finite on the unconstrained scale, got "
-                    f"{value[~np.isfinite(value)][0]}: start inside the support of the prior"
-                )
-        return point
-
-    @cached_property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the free variables, on their own scale."""
-        static = {rv.name: rv.type.shape for rv in self.model.free_RVs}
-        if not any(None in shape for shape in static.values()):
-            return static
-        return {name: shape for name, shape in self.model.eval_rv_shapes().items() if name in static}
+        start = _graph.in_numpy([], expressions)()
+        return {v.name: np.asarray(a, dtype=v.dtype) for v, a in zip(model.value_vars, start, strict=True)}
 
     # --- refusals ---------------------------------------------------------------------------------------------------
 
@@ -155,27 +146,33 @@ class Problem:
         if model.discrete_value_vars:
             names = [v.name for v in model.discrete_value_vars]
             raise ValueError(f"free variables must be continuous, got {names}: marginalise them, or use pm.sample")
-        for rv in model.observed_RVs:
-            if self._is_batched(rv) and not isinstance(rv.owner.op, MinibatchRandomVariable):
+        for name, rows, size in self._counted():
+            if size is None:
                 raise ValueError(
-                    f"total_size of {rv.name} must be given because it is observed through pm.Minibatch, got None: "
-                    f"pass total_size={len(self.batches.arrays[0])}, else the prior counts too much"
+                    f"total_size of {name} must be given because it is observed through pm.Minibatch, got None: pass "
+                    f"total_size={rows}, else the prior counts too much"
                 )
 
     def refuse_total_size(self, meant: int | None) -> None:
         """Refuse data that count for another number of rows than there are, unless that number is `meant`."""
-        for rv in self.model.observed_RVs:
-            if isinstance(rv.owner.op, MinibatchRandomVariable) and rv.owner.inputs[1].type.ndim == 0:
-                said = int(_graph.value_of(rv.owner.inputs[1]))
-                data = self.batches.arrays[0] if self._is_batched(rv) else _graph.value_of(self.model.rvs_to_values[rv])
-                if said not in (len(data), meant):
-                    raise ValueError(
-                        f"total_size of {rv.name} must be {len(data)}, the rows of the data, got {said}: correct it; "
-                        f"if the data are to count for another number, pass total_size={said} to the fit, too"
-                    )
+        for name, rows, size in self._counted():
+            if size not in (rows, meant):
+                raise ValueError(
+                    f"total_size of {name} must be {rows}, the rows of the data, got {size}: correct it there; if the "
+                    f"data are to count for another number, pass total_size={size} to the fit, too"
+                )
 
-    def _is_batched(self, rv: Variable) -> bool:
-        return bool(_graph.minibatch_nodes([rv, self.model.rvs_to_values[rv]]))
+    def _counted(self) -> Iterator[tuple[str, int, int | None]]:
+        """Name, rows of the data and total_size, if given, of what has a minibatch or a total_size."""
+        for rv in self.model.observed_RVs:
+            observed = self.model.rvs_to_values[rv]
+            batched = bool(_graph.minibatch_nodes([rv, observed]))
+            scaled = isinstance(rv.owner.op, MinibatchRandomVariable)
+            if scaled and rv.owner.inputs[1].type.ndim:  # a size for each axis
+                continue
+            if batched or scaled:
+                rows = len(self.batches.arrays[0] if batched else _graph.value_of(observed))
+                yield rv.name, rows, int(_graph.value_of(rv.owner.inputs[1])) if scaled else None
 
     def check(self, point: Mapping[str, np.ndarray], *, finite: bool = True) -> None:
         """Refuse indices out of range and parameters that their distribution does not have, at `point` and near it.
@@ -186,11 +183,7 @@ class Problem:
         for distance in (0.0, 0.3, -0.3, 1.0, -1.0):
             rng = np.random.default_rng(0)
             moved = {n: np.asarray(v + distance * rng.normal(size=v.shape), v.dtype) for n, v in point.items()}
-            try:
-                factors = self.factors(moved, batch)
-            except IndexError as error:
-                reason = str(error).splitlines()[0]
-                raise ValueError(f"indices of the model must exist, got {reason}: number groups from 0") from error
+            factors = self.factors(moved, batch)
             broken = [name for name, factor in factors.items() if not np.isfinite(factor).all()]
             if broken and np.isfinite(self.factors(moved, batch, checks=False)[broken[0]]).all():
                 raise ValueError(self._wrong_parameters(broken[0], moved))
@@ -207,28 +200,36 @@ class Problem:
 
     def _wrong_parameters(self, name: str, point: Mapping[str, np.ndarray]) -> str:
         variables = [v for v in ancestors(self.model.logp(sum=False)) if v.owner is not None]
-        checks = {v.owner.op.msg for v in variables if isinstance(v.owner.op, CheckParameterValue)}
+        checks = {str(v.owner.op.msg) for v in variables if isinstance(v.owner.op, CheckParameterValue)}
         where = ", ".join(f"{n} = {np.ravel(v)[0]:.3g}" + " …" * (v.size > 1) for n, v in point.items())
         return (
-            f"parameters of {name} must be those of its distribution ({'; '.join(sorted(map(str, checks)))}), got "
-            f"others at {where}: transform them, as softmax does with the p of a Categorical"
+            f"parameters of {name} must be those of its distribution ({'; '.join(sorted(checks))}), got others at "
+            f"{where}: transform them, as softmax does with the p of a Categorical"
         )
 
     def _outside(self, name: str, factor: np.ndarray, batch: Sequence[np.ndarray]) -> str:
-        factor = np.asarray(factor)
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(factor))[0])
-        what = f"log density of {name} must be finite where the fit starts, got {factor[place]}"
-        rv = self.model.named_vars[name]
-        value = self.model.rvs_to_values.get(rv)
-        if value is None or rv in self.model.free_RVs:
+        place = _checks.first(~np.isfinite(factor))
+        what = f"log density of {name} must be finite where the fit starts, got {np.asarray(factor)[place]}"
+        if name not in [rv.name for rv in self.model.observed_RVs]:
             return f"{what}: pass start= with values inside the support of the model"
-        inputs, graphs = self.batches.fed_into([value])
-        observed = pytensor.function(inputs, graphs, mode=PLAIN, on_unused_input="ignore")(*batch)[0]
-        row = observed[place] if len(place) <= observed.ndim else observed
+        inputs, graphs = self.batches.fed_into([self.model.rvs_to_values[self.model[name]]])
+        (observed,) = _graph.in_numpy(inputs, graphs)(*batch)
         return (
-            f"{what} for the observed value {row}" + (f" at index {place}" if place else "") + ": correct the data "
+            f"{what} for the observed value {observed[place[: observed.ndim]]} at index {place}: correct the data "
             "(labels are counted from 0), or start where they are possible"
         )
+
+    def far_from_zero(self) -> list[str]:
+        """Where data lie that have a column whose mean is more than three of its standard deviations from 0."""
+        found, graphs = [], [*self.variables, *self.model.rvs_to_values.values()]
+        constants = [v for v in dict.fromkeys(ancestors(graphs)) if isinstance(v, Constant)]
+        for array in map(_graph.value_of, [*_graph.shared(graphs), *constants]):
+            if array.dtype.kind == "f" and array.ndim in (1, 2) and array.size:
+                columns = array.reshape(len(array), -1)[:1_000]
+                mean, sd = columns.mean(axis=0), columns.std(axis=0)
+                far = (sd > 0) & (np.abs(mean) > 3 * sd)
+                found += [f"{m:.3g} ± {s:.2g}" for m, s in zip(mean[far], sd[far], strict=True)]
+        return found
 
     # --- what follows from draws ------------------------------------------------------------------------------------
 
@@ -237,10 +238,9 @@ class Problem:
         model = self.model
 
         def make() -> Callable[..., Any]:
-            call, constants = _graph.jax_function(model.value_vars, model.replace_rvs_by_values(model.free_RVs))
-            return lambda *draws: jax.vmap(lambda *v: call(*v, *constants()))(*draws)
+            function = _graph.jax_function(model.value_vars, model.replace_rvs_by_values(model.free_RVs))
+            return lambda *draws: jax.vmap(lambda *v: function.call(*v, *function.constants()))(*draws)
 
-        names = [rv.name for rv in model.free_RVs]
         if any(model.rvs_to_transforms.values()):
-            values = _graph.once(model, ("constrain",), make)(*values)
-        return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
+            values = self.once(("constrain",), make)(*values)
+        return {name: np.asarray(value) for name, value in zip(self.shapes, values, strict=True)}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnn_course._checks import Array, first, present, real_number
+from bnn_course._checks import Array, present, real_number
 from bnn_course.uncertainty import MeanInterval
 
 IDENTIFIER = re.compile(r"(\d\d|[a-z])-[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -104,11 +104,16 @@ def claim(
     bound = _bound(at_least, at_most, equal_to, within)
     values = _values(value, bound)
     line = f"{_fill(sentence, bound, settings, _measured(value, values))}  [{id}: {bound}]"
-    failed = ~_satisfied(values, bound)
     if values.size == 0:
         raise ClaimError(f"✗ {line}\n  there is no value to judge: the array is empty")
-    if failed.any():
-        raise ClaimError(f"✗ {line}\n  {_worst(values, failed, bound)}")
+    excess = _excess(values, bound)
+    if failing := np.count_nonzero(excess > 0):
+        worst = np.unravel_index(np.argmax(excess), values.shape)
+        where = f" at index {tuple(int(i) for i in worst)}" if values.ndim else ""
+        allowed = bound if bound.equal_to is None else f"{bound} of {bound.equal_to}"
+        raise ClaimError(
+            f"✗ {line}\n  worst value {values[worst]}{where}; allowed: {allowed}; {failing} of {values.size} fail"
+        )
     _sentences[id] = sentence
     print(f"✓ {line}")
 
@@ -146,15 +151,10 @@ def _values(value: MeanInterval | ArrayLike, bound: Bound) -> Array:
     if isinstance(value, MeanInterval):
         value = [value.mean - value.half, value.mean + value.half]
     values = present(value, "value")
-    kind = "numbers" if any(part is not None for part in bound) else "bool"
-    if kind == "bool" and values.dtype.kind != "b":
-        raise TypeError(
-            f"value must be bool when no bound is given, got dtype {values.dtype}: pass a comparison or a bound"
-        )
-    if kind == "numbers" and values.dtype.kind not in "iuf":
-        raise TypeError(
-            f"value must be numbers when a bound is given, got dtype {values.dtype}: drop the bound or the bool"
-        )
+    bounded = any(part is not None for part in bound)
+    if values.dtype.kind not in ("iuf" if bounded else "b"):
+        wanted = "numbers when a bound is given" if bounded else "bool when no bound is given"
+        raise TypeError(f"value must be {wanted}, got dtype {values.dtype}: pass a bound with numbers only")
     return values
 
 
@@ -178,8 +178,6 @@ def _fill(sentence: str, bound: Bound, settings: dict[str, float], measured: dic
                 f"numbers of a sentence must be filled in, got {typed.group()!r} typed in “{sentence}”: write a field "
                 "such as {value:.1%} or {images:,} and pass its value"
             )
-    if taken := set(settings) & {"value", "half", "low", "high"}:
-        raise ValueError(f"{sorted(taken)} are filled in from the value, got them as settings: use other names")
     for name, number in settings.items():
         real_number(number, name)
     _refuse_crossed_words(sentence, bound)
@@ -188,10 +186,10 @@ def _fill(sentence: str, bound: Bound, settings: dict[str, float], measured: dic
     if unknown := fields - set(exact) - set(measured):
         known = sorted(set(exact) | set(measured))
         raise ValueError(f"fields must be among {known}, got {sorted(unknown)} in “{sentence}”: rename them")
-    if unsaid := set(settings) - fields:
+    if unsaid := set(settings) - (fields - {"value", "half", "low", "high"}):
         raise ValueError(
-            f"every setting must stand in the sentence, got {sorted(unsaid)} without a field in “{sentence}”: write "
-            "the field, or drop the setting"
+            f"every setting must have a field of its own, got {sorted(unsaid)} without one in “{sentence}”: write the "
+            "field, or drop the setting ({value}, {low}, {high} and {half} are filled in from the value)"
         )
     slack = {"equal_to": bound.within or 0}
     filled = []
@@ -234,42 +232,26 @@ def _tidy(number: str) -> str:
     return re.sub(r"(?<![eE])-", "−", number.replace(",", " ").replace("%", " %"))
 
 
-def _satisfied(values: Array, bound: Bound) -> Array:
-    """Return which elements satisfy the claim; NaN and infinity never do."""
+def _excess(values: Array, bound: Bound) -> Array:
+    """By how much each element misses the bound: at most 0 where it keeps it, infinite for NaN, infinity and False."""
     if values.dtype.kind == "b":
-        return values
-    good = np.isfinite(values)
-    if bound.at_least is not None:
-        good &= values >= bound.at_least
-    if bound.at_most is not None:
-        good &= values <= bound.at_most
-    if bound.equal_to is not None:
-        good &= _distance(values, bound.equal_to) <= bound.within
-    return good
+        return np.where(values, 0, np.inf)
+    numbers = values.astype(float)
+    with np.errstate(invalid="ignore"):
+        if bound.equal_to is not None:
+            excess = np.abs(numbers - _target(bound.equal_to, values.shape)) - bound.within
+        else:
+            below = -np.inf if bound.at_least is None else bound.at_least - numbers
+            above = -np.inf if bound.at_most is None else numbers - bound.at_most
+            excess = np.maximum(below, above)
+    return np.where(np.isfinite(numbers), excess, np.inf)
 
 
-def _distance(values: Array, equal_to: Any) -> Array:
+def _target(equal_to: Any, shape: tuple[int, ...]) -> Array:
     target = present(equal_to, "equal_to")
-    if target.dtype.kind not in "iuf" or target.shape not in ((), values.shape) or not np.isfinite(target).all():
+    if target.dtype.kind not in "iuf" or target.shape not in ((), shape) or not np.isfinite(target).all():
         raise ValueError(
             f"equal_to must hold finite numbers, one or as many as the value, got shape {target.shape} and dtype "
-            f"{target.dtype} for a value of shape {values.shape}: compare element by element"
+            f"{target.dtype} for a value of shape {shape}: compare element by element"
         )
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.abs(values.astype(float) - target.astype(float)))
-
-
-def _worst(values: Array, failed: Array, bound: Bound) -> str:
-    """Say which element misses the bound by most, and what was allowed."""
-    if values.dtype.kind == "b":
-        return f"false for {failed.sum()} of {values.size}, first at index {first(failed)}; allowed: true for all"
-    if bound.equal_to is not None:
-        excess, allowed = _distance(values, bound.equal_to), f"within {bound.within} of {bound.equal_to}"
-    else:
-        below = -np.inf if bound.at_least is None else bound.at_least - values
-        above = -np.inf if bound.at_most is None else values - bound.at_most
-        excess, allowed = np.maximum(below, above), str(bound)
-    excess = np.where(failed, np.where(np.isfinite(values), excess, np.inf), -np.inf)
-    worst = np.unravel_index(np.argmax(excess), values.shape)
-    where = f" at index {tuple(int(i) for i in worst)}" if values.ndim else ""
-    return f"worst value {values[worst]}{where}; allowed: {allowed}; {failed.sum()} of {values.size} fail"
+    return target.astype(float)

@@ -202,38 +202,25 @@ def _aligned(array: Array) -> Array:
 
 
 def _verified_bytes(name: str) -> bytes:
-    """Return the content of a shipped file whose SHA-256 is the recorded one."""
-    expected = _recorded_checksum(name)
-    try:
-        content = (FOLDER / name).read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{name} must have SHA-256 {expected}, got no file at {FOLDER / name}: {_remedy(name)}"
-        ) from None
+    """Return the content of a shipped file whose SHA-256 is the one that SHA256SUMS records."""
+    lines = _read("SHA256SUMS", f"lie beside {name}").decode("ascii", errors="replace").splitlines()
+    recorded = {file: checksum for checksum, _, file in (line.partition("  ") for line in lines)}
+    if name not in recorded:
+        raise ValueError(f"SHA256SUMS must have a line for {name}, got {len(lines)} others: {_remedy('SHA256SUMS')}")
+    wanted = f"have SHA-256 {recorded[name]}"
+    content = _read(name, wanted)
     found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise ValueError(
-            f"{name} must have SHA-256 {expected}, got {found} ({len(content):,} bytes at {FOLDER / name}): "
-            f"{_remedy(name)}"
-        )
+    if found != recorded[name]:
+        size = f"{len(content):,} bytes at {FOLDER / name}"
+        raise ValueError(f"{name} must {wanted}, got {found} ({size}): {_remedy(name)}")
     return content
 
 
-def _recorded_checksum(name: str) -> str:
-    """Return the SHA-256 that SHA256SUMS records for a shipped file."""
+def _read(name: str, wanted: str) -> bytes:
     try:
-        lines = (FOLDER / "SHA256SUMS").read_text(encoding="ascii").splitlines()
+        return (FOLDER / name).read_bytes()
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f"SHA256SUMS must lie beside {name}, got no file in {FOLDER}: {_remedy('SHA256SUMS')}"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"SHA256SUMS must be plain text, got {error}: {_remedy('SHA256SUMS')}") from None
-    for line in lines:
-        checksum, _, file_name = line.partition("  ")
-        if file_name.strip() == name:
-            return checksum
-    raise ValueError(f"SHA256SUMS must have a line for {name}, got {len(lines)} others: {_remedy('SHA256SUMS')}")
+        raise FileNotFoundError(f"{name} must {wanted}, got no file at {FOLDER / name}: {_remedy(name)}") from None
 
 
 def _remedy(name: str) -> str:
@@ -383,7 +370,7 @@ def _noisy_in_random_order(shapes: list[Array], noise: float, rng: np.random.Gen
 
 # Letters --------------------------------------------------------------------------------------------------------------
 
-_FONT_FILES = {
+STYLES = {
     "sans": "DejaVuSans.ttf",
     "sans italic": "DejaVuSans-Oblique.ttf",
     "serif": "DejaVuSerif.ttf",
@@ -391,8 +378,6 @@ _FONT_FILES = {
     "mono": "DejaVuSansMono.ttf",
     "mono italic": "DejaVuSansMono-Oblique.ttf",
 }
-STYLES = tuple(_FONT_FILES)
-
 LOOK_ALIKES = {0: "DOQo", 1: "IJijl", 2: "Zz", 4: "AYy", 5: "Ss", 6: "Gb", 7: "T", 8: "B", 9: "gq"}
 
 
@@ -421,7 +406,7 @@ def letters_set() -> Letters:
     return Letters(
         np.concatenate([render_letters(kept, style=style) for style in STYLES]),
         np.array(kept * len(STYLES)),
-        np.repeat(np.array(STYLES), len(kept)),
+        np.repeat(list(STYLES), len(kept)),
     )
 
 
@@ -443,24 +428,12 @@ def render_letters(letters: str | Sequence[str], *, style: str) -> NDArray[np.ui
     ndarray of uint8, shape (letter, 28, 28)
         Anti-aliased, bright on dark.
     """
-    letters = _as_letters(letters)
-    font_file = Path(matplotlib.get_data_path(), "fonts", "ttf", _FONT_FILES[one_of(style, "style", STYLES)])
+    letters = list(letters)
+    if not letters or not set(letters) <= set(string.ascii_letters):
+        raise ValueError(f"letters must be one or more of A…Z, a…z, got {letters}: drop or replace what is not")
+    font_file = Path(matplotlib.get_data_path(), "fonts", "ttf", STYLES[one_of(style, "style", list(STYLES))])
     font = FontProperties(fname=font_file)
     return np.stack([_render_outline(TextPath((0, 0), letter, size=100, prop=font)) for letter in letters])
-
-
-def _as_letters(letters: object) -> list[str]:
-    """Return a list of single letters A…Z, a…z."""
-    if not isinstance(letters, str | list | tuple | np.ndarray):
-        raise TypeError(f"letters must be text or a sequence of letters, got {letters!r}: pass e.g. 'ABC'")
-    if not (drawn := letters.tolist() if isinstance(letters, np.ndarray) else list(letters)):
-        raise ValueError("letters must hold at least one letter, got none: pass e.g. 'ABC'")
-    for position, letter in enumerate(drawn):
-        if not isinstance(letter, str):
-            raise TypeError(f"letters must hold text, got {letter!r} at position {position}: pass e.g. ['A', 'B']")
-        if len(letter) != 1 or letter not in string.ascii_letters:
-            raise ValueError(f"letters must lie in A…Z, a…z, got {letter!r} at position {position}: drop or replace it")
-    return drawn
 
 
 def _render_outline(outline: TextPath) -> Array:

@@ -15,16 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import logsumexp
 
-from bnn_course._checks import (
-    Array,
-    as_array,
-    guarded,
-    positive,
-    positive_definite,
-    positive_integer,
-    present,
-    real_number,
-)
+from bnn_course._checks import Array, as_array, log_densities, positive, positive_integer, real_number
 
 
 class Beta(NamedTuple):
@@ -46,38 +37,17 @@ def _normal(value: Any, name: str) -> tuple[Normal, Array]:
     if not isinstance(value, tuple) or len(value) != 2:
         raise TypeError(f"{name} must be a pair (mean, covariance), got {type(value).__name__}: pass exact.Normal(…)")
     mean = as_array(value[0], f"{name}.mean", ndim=1).astype(float)
-    covariance, factor = positive_definite(value[1], f"{name}.covariance", size=len(mean))
-    return Normal(mean, covariance), factor
-
-
-# A mean ---------------------------------------------------------------------------------------------------------------
-
-
-def normal_mean_posterior(y: ArrayLike, *, noise_sd: float, prior_mean: float, prior_sd: float) -> Normal:
-    """Posterior of the mean of Normal observations with known noise: precisions add (appendix F).
-
-    Parameters
-    ----------
-    y : array (datum,)
-    noise_sd : float
-        Standard deviation of one observation, > 0.
-    prior_mean : float
-    prior_sd : float
-        Standard deviation of the prior, > 0.
-
-    Returns
-    -------
-    Normal
-        With one component: mean (1,), covariance (1, 1).
-
-    References
-    ----------
-    Gelman et al. (2013), Bayesian Data Analysis, section 2.5.
-    """
-    y = as_array(y, "y", ndim=1).astype(float)
-    prior_mean = real_number(prior_mean, "prior_mean")
-    centred = regression_posterior(np.ones((len(y), 1)), y - prior_mean, noise_sd=noise_sd, prior_sd=prior_sd)
-    return Normal(prior_mean + centred.mean, centred.covariance)
+    covariance = as_array(value[1], f"{name}.covariance", ndim=2, shape=(len(mean), len(mean))).astype(float)
+    if (worst := np.abs(covariance - covariance.T).max()) > 1e-8 * np.abs(covariance).max():
+        raise ValueError(
+            f"{name}.covariance must be symmetric, got entries that differ by {worst:.3g}: use (c + c.T) / 2"
+        )
+    if (smallest := np.linalg.eigvalsh(covariance)[0]) <= 0:
+        raise ValueError(
+            f"{name}.covariance must be positive definite, got smallest eigenvalue {smallest:.3g}: check that "
+            "variances are > 0 and correlations between −1 and 1"
+        )
+    return Normal(mean, covariance), np.linalg.cholesky(covariance)
 
 
 # Linear regression ----------------------------------------------------------------------------------------------------
@@ -172,13 +142,11 @@ def log_integral(log_density: Callable[[Array], ArrayLike], low: float, high: fl
         raise ValueError(f"low must be below high, got {low} and {high}: exchange them")
     cells = positive_integer(cells, "cells")
     width = (high - low) / cells
-    values = present(guarded(log_density, "log_density")(low + width * (np.arange(cells) + 0.5)), "log_density")
-    if values.shape != (cells,):
-        raise ValueError(f"log_density must return shape ({cells},), got {values.shape}: give one value per point")
+    points = low + width * (np.arange(cells) + 0.5)
+    values = log_densities(log_density, points, shape=(cells,))
     if (bad := np.isnan(values) | (values == np.inf)).any():
-        where = int(np.argmax(bad))
-        point = low + width * (where + 0.5)
+        where = np.argmax(bad)
         raise ValueError(
-            f"log_density must be finite or −inf, got {values[where]} at {point:.6g}: mend the density there"
+            f"log_density must be finite or −inf, got {values[where]} at {points[where]:.6g}: mend the density there"
         )
     return float(logsumexp(values) + np.log(width))

@@ -29,11 +29,12 @@ import pymc as pm
 from IPython.display import display
 from pymc.stats.convergence import log_warnings, run_convergence_checks
 
-from bnn_course import _checkpoint, _checks, _graph, _loop, _predict
+from bnn_course import _checkpoint, _checks, _graph, _loop, _predict, models
 from bnn_course._loop import Plan, State
-from bnn_course._problem import Problem
+from bnn_course._problem import Problem, forget
 
 CHECKPOINT_EVERY = 30.0  # seconds between two writings of a checkpoint
+FAR = 3.0  # standard deviations that a mean still moves in the second half of the steps of a fit that has not arrived
 PROGRESS_TAG = {"bnn_course": "progress"}  # marks the progress line, so that stored notebooks do not keep it
 NUTS_STATISTICS = {  # nutpie's names: PyMC's
     "diverging": "diverging",
@@ -56,8 +57,8 @@ class Approximation:
         By value-variable name (``w``, ``tau_log__``), on the unconstrained scale; all `sd` are 0 for a MAP estimate.
     loss : numpy.ndarray, shape (step,)
         Minimised quantity in nats for the full data: one-draw estimates of the negative ELBO, or −log density for MAP.
-    step, steps : int
-        Optimisation steps taken, and asked for; a fit that was interrupted has ``step < steps``.
+    step : int
+        Optimisation steps taken; a fit that was interrupted has ``step < plan.steps``.
     problem, plan, state, about
         The model, how it is optimised, all that the next step depends on, and what a checkpoint says of the fit.
     """
@@ -83,11 +84,6 @@ class Approximation:
     def step(self) -> int:
         """Steps taken."""
         return self.state.step
-
-    @property
-    def steps(self) -> int:
-        """Steps asked for."""
-        return self.plan.steps
 
     def sample(self, draws: int, *, random_seed: int) -> Any:
         """Independent draws of the free variables, on their own scale, for ArviZ and `predict`.
@@ -123,16 +119,14 @@ class Approximation:
         mean, sd : dict of str to array_like
             As the attributes of these names; ``sd`` ≥ 0.
         """
-        given = {"mean": mean, "sd": sd}
-        for what, values in given.items():
+        wanted = {name: a.shape for name, a in self.mean.items()}
+        for what, values in {"mean": mean, "sd": sd}.items():
             shapes = {name: np.shape(value) for name, value in values.items()}
-            wanted = {name: a.shape for name, a in self.mean.items()}
             if shapes != wanted:
                 raise ValueError(f"{what} must have the shapes {wanted}, got {shapes}: change a copy of fit.{what}")
-        types = {name: a.dtype for name, a in self.mean.items()}
+        means = tuple(np.asarray(mean[name], a.dtype) for name, a in self.mean.items())
         with np.errstate(divide="ignore"):  # a weight that is fixed has the logarithm −∞
-            log_sd = tuple(np.log(np.asarray(sd[name], types[name])) for name in types)
-        means = tuple(np.asarray(mean[name], types[name]) for name in types)
+            log_sd = tuple(np.log(np.asarray(sd[name], a.dtype)) for name, a in self.mean.items())
         return replace(self, state=self.state._replace(mean=means, log_sd=log_sd))
 
     def save(self, path: str | Path) -> None:
@@ -190,8 +184,8 @@ def advi(
         as does any other error during the fit.
     """
     plan = _plan(steps, random_seed, learning_rate, optimizer)
-    start_sd = _checks.real_number(start_sd, "start_sd", low=0.0, high=np.inf, open_ends=True)
-    return _fit(Problem(model), plan, Origin("advi", start, start_sd, total_size), checkpoint, resume)
+    origin = Origin("advi", start, _checks.positive(start_sd, "start_sd"), total_size)
+    return _fit(Problem(model), plan, origin, checkpoint, resume)
 
 
 def find_map(
@@ -279,8 +273,8 @@ def nuts(
         raise ValueError("model must see all its data, got pm.Minibatch: build it with the arrays themselves for NUTS")
     start = problem.start()
     problem.check(start, finite=False)
-    data = tuple((value.shape, value.tobytes()) for value in problem.shared_values)
-    compiled = _graph.once(model, ("nuts", data), lambda: _compiled_nuts(model))
+    data = [value.tobytes() for value in problem.shared_values]
+    compiled = problem.once(("nuts",), lambda: _compiled_nuts(model), of=data)
     options = {"target_accept": accept, "maxdepth": depth, "save_warmup": False, "progress_bar": False}
     try:
         trace = nutpie.sample(compiled, **sizes, seed=_loop.folded(seed, 64), **options)
@@ -298,7 +292,7 @@ def nuts(
 
 
 def _compiled_nuts(model: pm.Model) -> Any:
-    _graph.forget("nuts")
+    forget("nuts")
     gc.collect()  # PyTensor's graphs refer to themselves
     compiled = nutpie.compile_pymc_model(model)
     labels = {name: pd.Index(values) for name, values in _coordinates(model).items()}  # each of one type, for nutpie
@@ -329,11 +323,8 @@ def load(path: str | Path, model: pm.Model) -> Approximation:
     FileNotFoundError, ValueError
         If the file is missing or damaged, or belongs to another model (the difference is named).
     """
-    return _loaded(_path(path), Problem(model))
-
-
-def _loaded(path: Path, problem: Problem) -> Approximation:
-    plan, state, loss, about = _checkpoint.read(path, problem.names)
+    problem = Problem(model)
+    plan, state, loss, about = _checkpoint.read(_path(path))
     _checkpoint.refuse_other(about, _checkpoint.identity(problem, "", problem.start(), None))
     return Approximation(problem, plan, state, loss, about)
 
@@ -399,6 +390,10 @@ def predict(model: pm.Model, posterior: Any, names: str | Sequence[str], *, give
             f"names must be pm.Deterministic variables of the model ({', '.join(known)}), got {unknown}: name one of "
             "them, or use pm.sample_posterior_predictive for random ones"
         )
+    if isinstance(posterior, Approximation):
+        raise TypeError(
+            "posterior must hold draws, got an Approximation: pass approximation.sample(draws, random_seed=…)"
+        )
     outputs = _predict.evaluate(problem, wanted, given, posterior)
     return outputs[0] if isinstance(names, str) else dict(zip(wanted, outputs, strict=True))
 
@@ -413,7 +408,7 @@ def _plan(steps: int, random_seed: int, learning_rate: float | None, optimizer: 
             "learning_rate is for Adam, another optimiser has its own"
         )
     if learning_rate is not None:
-        learning_rate = _checks.real_number(learning_rate, "learning_rate", low=0.0, high=np.inf, open_ends=True)
+        learning_rate = _checks.positive(learning_rate, "learning_rate")
     elif not isinstance(optimizer, optax.GradientTransformation):
         raise TypeError(f"optimizer must be an optax.GradientTransformation, got {optimizer!r}: e.g. optax.adam(1e-3)")
     return Plan(_checks.positive_integer(steps, "steps"), _seed(random_seed), learning_rate, optimizer)
@@ -434,17 +429,15 @@ def _fit(
     """Read the model, take or make the state it is in, and take the steps that are left."""
     problem.refuse_unfit()
     problem.refuse_total_size(origin.total_size)
+    found = _begun(problem, plan, origin) if resume is None else _resumed(resume, problem, plan, origin.method)
     path = None if checkpoint is None else _path(checkpoint)
-    if resume is not None:
-        found = _continued(resume, problem, plan, origin.method)
-    else:
-        found = _begin(problem, plan, origin)
     if path is not None and path.exists():
-        found = _from_checkpoint(path, found)
+        stored = Approximation(problem, *_checkpoint.read(path))
+        found = _continued(stored, found, f"checkpoint must be of this fit, got {path}, of another one", free=set())
     return _run(found, path)
 
 
-def _begin(problem: Problem, plan: Plan, origin: Origin) -> Approximation:
+def _begun(problem: Problem, plan: Plan, origin: Origin) -> Approximation:
     """The approximation before the first step."""
     point = problem.start(origin.start)
     problem.check(point)
@@ -453,93 +446,95 @@ def _begin(problem: Problem, plan: Plan, origin: Origin) -> Approximation:
     return Approximation(problem, plan, _loop.begin(plan, list(point.values()), log_sd), np.zeros(0), about)
 
 
-def _continued(found: Approximation, problem: Problem, plan: Plan, method: str) -> Approximation:
-    """`found`, to be continued by `plan`; refuse another model or another plan."""
+def _resumed(found: Approximation, problem: Problem, plan: Plan, method: str) -> Approximation:
+    """`found`, to be continued by `plan`, wherever it started; a constant step size may be given more steps."""
     if not isinstance(found, Approximation):
         raise TypeError(f"resume must be an Approximation, got {type(found).__name__}: pass what advi or load returned")
+    about = found.about
     if found.problem.model is not problem.model:
-        _checkpoint.refuse_other(found.about, _checkpoint.identity(problem, method, problem.start(), None))
-    was = {"method": found.about["method"]["is"]} | found.plan._asdict()
-    now = {"method": method} | plan._asdict()
-    free = {"learning_rate", "optimizer"} | ({"steps"} if plan.optimizer is not None else set())
-    different = {k: (was[k], now[k]) for k in now if k not in free and was[k] != now[k]}
-    if different or (found.plan.optimizer is None) != (plan.optimizer is None):
-        raise ValueError(f"resume must keep the settings of the fit, got (was, is) {different}: pass the same values")
-    if found.step > plan.steps:
-        raise ValueError(f"steps must be ≥ {found.step} (already taken), got {plan.steps}: ask for more steps")
-    return replace(found, problem=problem, plan=plan, state=_loop.refitted(found.state, plan))
+        about = _checkpoint.identity(problem, method, problem.start(), None)
+    about = about | {"method": found.about["method"] | {"is": method}}
+    free = {"learning_rate"} if plan.optimizer is None else {"steps"}
+    now = replace(found, problem=problem, plan=plan, about=about)
+    return _continued(found, now, "resume must keep the settings of the fit, got others", free)
 
 
-def _from_checkpoint(path: Path, begun: Approximation) -> Approximation:
-    """The fit as `path` has it, if it is this one."""
-    plan, state, loss, about = _checkpoint.read(path, begun.problem.names)
-    _checkpoint.refuse_other(about, begun.about)
-    was, now = (p._asdict() | {"optimizer": p.optimizer is not None} | a["method"]
-                for p, a in ((plan, about), (begun.plan, begun.about)))  # fmt: skip
-    different = {k: (was[k], now[k]) for k in now if was[k] != now[k]}
+def _continued(found: Approximation, now: Approximation, words: str, free: set[str]) -> Approximation:
+    """`now`, in the state that `found` is in; refuse another model, and settings that differ and are not `free` to."""
+    _checkpoint.refuse_other(found.about, now.about)
+    was, new = (
+        a.plan._asdict() | {"optimizer": "optax.adam" if a.plan.optimizer is None else "given"} | a.about["method"]
+        for a in (found, now)
+    )
+    different = {name: (was[name], new[name]) for name in new if was[name] != new[name] and name not in free}
     if different:
-        raise ValueError(
-            f"checkpoint must be of this fit, got {path}, of another one, with (was, is) {different}: pass the same "
-            "values, or the name of a new file"
-        )
-    return replace(begun, state=_loop.refitted(state, begun.plan), loss=loss)
+        raise ValueError(f"{words}, with (was, is) {different}: pass the same values, or begin a new fit")
+    if found.step > now.plan.steps:
+        raise ValueError(f"steps must be ≥ {found.step} (already taken), got {now.plan.steps}: ask for more steps")
+    return replace(now, state=_loop.refitted(found.state, now.plan), loss=found.loss)
 
 
 def _run(found: Approximation, path: Path | None) -> Approximation:
     """Take the steps that are left; whatever ends them, what was found is kept."""
-    task, plan = _task(found), found.plan
-
-    def compiled() -> Any:
-        return _loop.compiled(task.objective, plan.transformation)
-
-    run = _graph.once(found.problem.model, ("loop", found.about["method"]["is"]), compiled, of=plan.optimizer)
-    progress, keeper = _Progress(found.steps), _Keeper(path)
-    if found.step < found.steps:
-        keeper.keep(found, must=True)
+    if found.step == found.plan.steps:
+        return found
+    task, plan, progress = _task(found), found.plan, _Progress(found.plan.steps)
+    run = found.problem.once(
+        ("loop", found.about["method"]["is"]),
+        lambda: _loop.compiled(task.objective, plan.transformation),
+        of=plan.optimizer,
+    )
+    if path is not None:
+        found.save(path)  # where nothing can be written, it is said before the first step
+    written, half = time.monotonic(), found.state
     try:
         for state, losses in _loop.states(task, found.state, plan, run):
+            half = state if 2 * state.step <= plan.steps else half
             found = replace(found, state=state, loss=np.concatenate([found.loss, losses]))
             progress.show(found.step, losses[-1])
-            keeper.keep(found)
+            if path is not None and time.monotonic() - written > CHECKPOINT_EVERY:
+                _keep(found, path)
+                written = time.monotonic()
     except KeyboardInterrupt:
-        progress.note(f"interrupted at step {found.step:,} of {found.steps:,}: continue with resume=")
+        progress.write(f"interrupted at step {found.step:,} of {plan.steps:,}: continue with resume=", end="\n")
     except Exception as error:
         error.approximation = found  # type: ignore[attr-defined]
         raise
     finally:
-        keeper.keep(found, now=True)
+        if path is not None:
+            _keep(found, path)
+    _warn_if_on_its_way(found, half)
     return found
 
 
+def _warn_if_on_its_way(found: Approximation, half: State) -> None:
+    """Warn if means still moved in the second half of the steps and data lie far from 0, which makes the way long."""
+    parts = zip(found.problem.names, found.state.mean, half.mean, found.state.log_sd, strict=False)
+    moved = {name: float(np.max(np.abs(m - before) / np.exp(log_sd))) for name, m, before, log_sd in parts}
+    name = max(moved, key=lambda name: moved[name], default="")
+    if moved and moved[name] > FAR and (columns := found.problem.far_from_zero()):
+        warnings.warn(
+            f"the fit has not arrived: {name} moved by {moved[name]:.2g} of its standard deviations in the second half "
+            f"of the steps, and data lie far from 0 ({', '.join(columns[:5])}): standardise them, "
+            "(x - x.mean()) / x.std(), or take more steps",
+            models.DataWarning,
+            stacklevel=5,
+        )
+
+
+def _keep(found: Approximation, path: Path) -> None:
+    """Write the fit to its checkpoint; a disk that is full does not end the fit."""
+    try:
+        found.save(path)
+    except OSError as error:
+        warnings.warn(f"the fit goes on, but is not kept: {error}", RuntimeWarning, stacklevel=3)
+
+
 def _task(found: Approximation) -> _loop.Task:
-    problem, method = found.problem, found.about["method"]["is"]
-    density = problem.log_density(jacobian=method == "advi")
-    like = [np.asarray(a) for a in found.state.mean]
-    if method == "advi":
-        objective = _loop.negative_elbo(density.call, like)
-    else:
-        objective = _loop.negative_log_density(density.call)
-    batches = problem.batches
-    return _loop.Task(objective, problem.names, batches.arrays, batches.size, density.constants())
-
-
-class _Keeper:
-    """Writes a fit to its checkpoint from time to time; a disk that is full does not end the fit."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path, self.written = path, time.monotonic()
-
-    def keep(self, found: Approximation, *, now: bool = False, must: bool = False) -> None:
-        late = time.monotonic() - self.written > CHECKPOINT_EVERY
-        if self.path is None or not (now or must or late):
-            return
-        self.written = time.monotonic()
-        try:
-            found.save(self.path)
-        except OSError as error:
-            if must:
-                raise
-            warnings.warn(f"the fit goes on, but is not kept: {error}", RuntimeWarning, stacklevel=2)
+    problem = found.problem
+    density = problem.log_density(jacobian=found.about["method"]["is"] == "advi")
+    objective = _loop.negative_elbo(density.call, [np.asarray(a) for a in found.state.mean])
+    return _loop.Task(objective, problem.names, problem.batches.arrays, problem.batches.size, density.constants())
 
 
 # --- small things ---------------------------------------------------------------------------------------------------
@@ -585,30 +580,24 @@ class _Progress:
 
     def __init__(self, steps: int) -> None:
         self.steps, self.began, self.shown = steps, time.perf_counter(), 0.0
+        self.first: tuple[float, int] | None = None  # when the first steps, those that compile, were done
         self.handle: Any = None
-        self.first: tuple[float, int] | None = None
 
     def show(self, done: int, loss: float) -> None:
         now = time.perf_counter()
         self.first = self.first or (now, done)
-        if now - self.shown < 0.3 and done < self.steps:
-            return
-        self.shown = now
-        if done < self.steps:
+        if done == self.steps:
+            self.write(f"{done:,} steps in {now - self.began:.0f} s   loss {loss:,.0f} nats", end="\n")
+        elif now - self.shown > 0.3:
+            self.shown = now
             left = (now - self.first[0]) / max(1, done - self.first[1]) * (self.steps - done)
-            self._write(f"step {done:,} of {self.steps:,}   loss {loss:,.0f} nats   {left:.0f} s left")
-        else:
-            self.note(f"{done:,} steps in {now - self.began:.0f} s   loss {loss:,.0f} nats")
+            self.write(f"step {done:,} of {self.steps:,}   loss {loss:,.0f} nats   {left:.0f} s left")
 
-    def note(self, text: str) -> None:
-        self._write(text, end="\n")
-
-    def _write(self, text: str, end: str = "") -> None:
+    def write(self, text: str, end: str = "") -> None:
         if "ipykernel" in sys.modules:
-            data = {"text/plain": text}
-            if self.handle is None:
-                self.handle = display(data, raw=True, metadata=PROGRESS_TAG, display_id=True)
-            else:
-                self.handle.update(data, raw=True, metadata=PROGRESS_TAG)
+            show = display if self.handle is None else self.handle.update
+            options = {"display_id": True} if self.handle is None else {}
+            shown = show({"text/plain": text}, raw=True, metadata=PROGRESS_TAG, **options)
+            self.handle = self.handle or shown
         elif sys.stderr.isatty():
             print(f"\r\033[K{text}", end=end, file=sys.stderr, flush=True)

@@ -242,11 +242,12 @@ def bnn_model(
     build_weights, parameters = _choose(PRIORS, "prior", prior, prior_parameters)
     build_scale, scale_parameters = _choose(HYPERPRIORS, "hyperprior", hyperprior, hyperprior_parameters)
     hidden = _hidden_widths(hidden)
-    for argument, value in {"centred": centred, "fan_in_scaling": fan_in_scaling}.items():
-        if not isinstance(value, bool):
-            raise TypeError(f"{argument} must be True or False, got {value!r}: pass one of the two")
+    _checks.one_of(centred, "centred", (True, False))
+    _checks.one_of(fan_in_scaling, "fan_in_scaling", (True, False))
     if kind.n_classes is not None and n_classes is not None:
         raise ValueError(f"n_classes must be None for likelihood {likelihood!r}, got {n_classes}: leave it out")
+    if n_classes is not None:
+        _several_classes(n_classes)
     batches = isinstance(X, Variable) or isinstance(y, Variable)
     X, y, n_classes = (_batch_data if batches else _full_data)(X, y, kind, n_classes, total_size)
     last = ("class", n_classes) if kind.n_classes is None else ("output", 1)
@@ -310,26 +311,22 @@ def _full_data(
         targets = _checks.as_array(y, "y", ndim=1, shape=(len(inputs),)).astype(float)
         _warn_of_scale(targets[:, None], "y")
         return inputs, targets, None
-    if n_classes is not None:
-        _several_classes(n_classes)
     labels = _checks.as_labels(y, "y", n_items=len(inputs), n_classes=kind.n_classes or n_classes)
-    occurring = np.unique(labels)
     _warn_of_one_class(labels)
-    if kind.n_classes is not None:
-        return inputs, labels, None
-    if n_classes is None and len(occurring) <= occurring[-1]:
-        absent = min(set(range(occurring[-1])) - set(occurring.tolist()))
+    if kind.n_classes is not None or n_classes is not None:
+        return inputs, labels, n_classes
+    if absent := set(range(labels.max())) - set(labels.tolist()):
         raise ValueError(
-            f"y must use every label 0 … {occurring[-1]} when n_classes is None, got no label {absent}: pass "
+            f"y must use every label 0 … {labels.max()} when n_classes is None, got no label {min(absent)}: pass "
             "n_classes, or number the classes with models.encode_labels"
         )
-    return inputs, labels, _several_classes(n_classes or len(occurring))
+    return inputs, labels, _several_classes(int(labels.max()) + 1)
 
 
-def _several_classes(n_classes: int, name: str = "n_classes") -> int:
-    if _checks.positive_integer(n_classes, name) < 2:
-        raise ValueError(f"{name} must be ≥ 2, got {n_classes}: with one class there is nothing to learn")
-    return int(n_classes)
+def _several_classes(n_classes: int) -> int:
+    if _checks.positive_integer(n_classes, "n_classes") < 2:
+        raise ValueError(f"n_classes must be ≥ 2, got {n_classes}: with one class there is nothing to learn")
+    return n_classes
 
 
 def _batch_data(
@@ -338,11 +335,10 @@ def _batch_data(
     """Return minibatches and the number of classes, if PyMC can make observed data of them."""
     if not (isinstance(X, Variable) and isinstance(y, Variable)):
         raise TypeError("X and y must both be arrays or both be minibatches, got one of each: pass pm.Minibatch(X, y)")
-    needed = {"total_size": total_size} | ({"n_classes": n_classes} if kind.n_classes is None else {})
-    for name, value in needed.items():
-        if value is None:
-            raise ValueError(f"{name} must be given with minibatches, got None: a batch does not tell it")
-        (_several_classes if name == "n_classes" else _checks.positive_integer)(value, name)
+    if total_size is None or (kind.n_classes is None and n_classes is None):
+        name = "total_size" if total_size is None else "n_classes"
+        raise ValueError(f"{name} must be given with minibatches, got None: a batch does not tell it")
+    _checks.positive_integer(total_size, "total_size")
     real, floats = kind.n_classes == 0, pytensor.config.floatX
     allowed = [floats] if real else ["uint8", "bool", "uint16", {"float64": "int32", "float32": "int16"}[floats]]
     if y.dtype not in allowed:  # PyMC would cast others, and then not take them for data

@@ -7,22 +7,22 @@ style or a word says too. Extra keywords go to the main artist.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from bnn_course._checks import Array, as_array, as_labels, in_range, one_of, positive_integer
-from bnn_course.uncertainty import Reliability, RiskCoverage, as_probability
+from bnn_course.uncertainty import Reliability, as_probability
+
+T = TypeVar("T")
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
@@ -38,19 +38,21 @@ PROBABILITY_MAP = LinearSegmentedColormap.from_list(
 UNCERTAINTY_MAP = LinearSegmentedColormap.from_list("uncertainty", ["#FFFFFF", "#EBC9DC", PURPLE, "#8A3A6B", "#3D0F30"])
 
 SMALL = 8  # points; the smallest text anywhere
-CELL = (1.45, 1.9)  # inches; the smallest cell of a gallery in which nothing overlaps
 COLUMNS = 5  # of a gallery
+CELL = np.array([1.45, 1.9])  # inches; the smallest cell of a gallery in which nothing overlaps
 
 
 # Shared ---------------------------------------------------------------------------------------------------------------
 
 
 def _axes(ax: Axes) -> Axes:
-    if not isinstance(ax, Axes):
-        raise TypeError(
-            f"ax must be a matplotlib Axes, got {type(ax).__name__}: create one with fig, ax = plt.subplots()"
-        )
-    return ax
+    return _of_type(ax, "ax", Axes, "create one with fig, ax = plt.subplots()")
+
+
+def _of_type(value: T, name: str, kind: type, remedy: str) -> T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}: {remedy}")
+    return value
 
 
 def _next_style(ax: Axes, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -59,10 +61,6 @@ def _next_style(ax: Axes, kwargs: dict[str, Any]) -> dict[str, Any]:
     chosen = {"color", "c"} & set(kwargs), {"linestyle", "ls"} & set(kwargs)
     style = {} if chosen[0] else {"color": CYCLE[n]}
     return style | ({} if chosen[1] else {"linestyle": LINES[n]}) | {"gid": "series"} | kwargs
-
-
-def _percent(axis: Axis, decimals: int | None = None) -> None:
-    axis.set_major_formatter(PercentFormatter(xmax=1, decimals=decimals, symbol=" %"))
 
 
 def _legend_if(ax: Axes, label: str | None, **kwargs: Any) -> None:
@@ -107,39 +105,6 @@ def loss_curve(ax: Axes, steps: ArrayLike, loss: ArrayLike, *, window: int = 1, 
     return line
 
 
-def risk_coverage_curve(ax: Axes, curve: RiskCoverage, label: str | None = None, **line_kwargs: Any) -> Line2D:
-    """Draw the error rate of the kept items against the share kept.
-
-    A dot marks where a curve begins when its most certain items are tied, as those of a vote share are.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    curve : RiskCoverage
-        From `bnn_course.uncertainty.risk_coverage`.
-    label : str, optional
-        Name in the legend.
-
-    Returns
-    -------
-    matplotlib.lines.Line2D
-    """
-    if not isinstance(curve, RiskCoverage):
-        raise TypeError(
-            f"curve must be a RiskCoverage, got {type(curve).__name__}: compute it with risk_coverage(score, wrong)"
-        )
-    style = {"linewidth": 1.8, "label": label} | _next_style(_axes(ax), line_kwargs)
-    if curve.coverage[0] > 0.01:
-        style = {"marker": "o", "markevery": [0]} | style
-    (line,) = ax.plot(curve.coverage, curve.risk, **style)
-    ax.set(xlabel="coverage: share of items kept", ylabel="risk: error rate of the kept", xlim=(0, 1))
-    ax.set_ylim(bottom=0)
-    _percent(ax.xaxis, 0)
-    _percent(ax.yaxis)
-    _legend_if(ax, label, loc="upper left")
-    return line
-
-
 # Calibration ----------------------------------------------------------------------------------------------------------
 
 
@@ -169,11 +134,7 @@ def reliability_diagram(
     -------
     matplotlib.container.ErrorbarContainer
     """
-    if not isinstance(reliability, Reliability):
-        raise TypeError(
-            f"reliability must be a Reliability, got {type(reliability).__name__}: "
-            "compute it with reliability(probability, labels)"
-        )
+    _of_type(reliability, "reliability", Reliability, "compute it with reliability(probability, labels)")
     filled = reliability.count > 0
     confidence, share = reliability.confidence[filled], reliability.accuracy[filled]
     low, high = _wilson(share, reliability.count[filled])
@@ -197,7 +158,7 @@ def reliability_diagram(
 # Pictures and their class probabilities -------------------------------------------------------------------------------
 
 
-def picture(ax: Axes, image: ArrayLike, **image_kwargs: Any) -> AxesImage:
+def picture(ax: Axes, image: ArrayLike) -> AxesImage:
     """Draw one grey picture as dark ink on white, without ticks.
 
     Parameters
@@ -212,14 +173,8 @@ def picture(ax: Axes, image: ArrayLike, **image_kwargs: Any) -> AxesImage:
     """
     image = as_array(image, "image", ndim=2)
     top = 1 if image.dtype.kind == "f" else 255
-    if image.min() < 0 or image.max() > top:
-        raise ValueError(
-            f"image must lie in [0, {top}] for dtype {image.dtype}, got values from {image.min():g} to {image.max():g}"
-            ": divide by 255, or clip"
-        )
-    drawn = _axes(ax).imshow(
-        image, **({"cmap": "gray_r", "vmin": 0, "vmax": top, "interpolation": "nearest"} | image_kwargs)
-    )
+    in_range(image, "image", 0, top, remedy="divide floats by 255, or clip")
+    drawn = _axes(ax).imshow(image, cmap="gray_r", vmin=0, vmax=top, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set(color=PALE, linewidth=0.8)
@@ -256,10 +211,11 @@ def class_bars(
     if true is not None:
         colours[as_labels([true], "true", n_classes=n_classes)[0]] = BLUE
     style = {"color": colours, "edgecolor": GREY, "linewidth": 0.5, "width": 0.8}
-    whiskers = None if draws is None else _whiskers(draws, n_classes)
+    if draws is not None:
+        draws = as_probability(as_array(draws, "draws", ndim=2, shape=(None, n_classes)), "draws", ndim=2)
     bars = _axes(ax).bar(np.arange(n_classes), probability, **(style | bar_kwargs))
-    if whiskers is not None:
-        ax.vlines(np.arange(n_classes), *whiskers, color=BLACK, linewidth=1)
+    if draws is not None:
+        ax.vlines(np.arange(n_classes), *np.quantile(draws, [0.05, 0.95], axis=0), color=BLACK, linewidth=1)
     ax.set(xlim=(-0.6, n_classes - 0.4), ylim=(0, 1), xticks=range(n_classes), yticks=[0, 0.5, 1], axisbelow=True)
     ax.tick_params(labelsize=SMALL, length=0, pad=2)
     ax.grid(False, axis="x")
@@ -268,20 +224,8 @@ def class_bars(
     return bars
 
 
-def _whiskers(draws: ArrayLike, n_classes: int) -> Array:
-    draws = as_probability(draws, "draws", ndim=2)
-    if draws.shape[1] != n_classes:
-        raise ValueError(f"draws must have shape (draw, {n_classes}), got {draws.shape}: one column per class")
-    return np.quantile(draws, [0.05, 0.95], axis=0)
-
-
 def gallery(
-    fig: Figure,
-    images: ArrayLike,
-    probability: ArrayLike,
-    labels: ArrayLike | None = None,
-    *,
-    draws: ArrayLike | None = None,
+    fig: Figure, images: ArrayLike, probability: ArrayLike, labels: ArrayLike, *, draws: ArrayLike
 ) -> list[tuple[Axes, Axes]]:
     """Draw pictures in rows of five, each with its true and predicted class in words and its probabilities as bars.
 
@@ -291,9 +235,9 @@ def gallery(
         Each cell needs at least 1.45 × 1.9 inches; ``figsize=(8, 2 * rows)`` is comfortable.
     images : array (item, row, column)
     probability : array (item, class)
-    labels : array of int (item,), optional
-        True classes; leave out for pictures that belong to no class.
-    draws : array (draw, item, class), optional
+    labels : array of int (item,)
+        True classes.
+    draws : array (draw, item, class)
         Whiskers on the bars, see `class_bars`.
 
     Returns
@@ -301,74 +245,51 @@ def gallery(
     list of (Axes, Axes)
         Picture and bars of each item, row by row.
     """
+    _of_type(fig, "fig", FigureBase, "create one with plt.figure(figsize=(8, 6))")
     images = as_array(images, "images", ndim=3)
     n = len(images)
     probability = as_probability(as_array(probability, "probability", ndim=2, shape=(n, None)), "probability", ndim=2)
-    if labels is not None:
-        labels = as_labels(labels, "labels", n_items=n, n_classes=probability.shape[1])
-    if draws is not None:
-        draws = as_array(draws, "draws", ndim=3, shape=(None, *probability.shape))
-    cells = _cells(fig, n, min(COLUMNS, n))
+    labels = as_labels(labels, "labels", n_items=n, n_classes=probability.shape[1])
+    draws = as_array(draws, "draws", ndim=3, shape=(None, *probability.shape))
+    columns = min(COLUMNS, n)
+    rows = -(-n // columns)
+    size = fig.bbox.size / fig.dpi
+    cell = size / [columns, rows]
+    if (cell < CELL - 1e-6).any():
+        least = CELL * [columns, rows]
+        raise ValueError(
+            f"fig must be at least {least[0]:.2f} × {least[1]:.2f} inches for {n} pictures, got {size[0]:.2f} × "
+            f"{size[1]:.2f}: enlarge figsize, or show fewer pictures"
+        )
     fig.set_layout_engine("none")  # cells are placed by hand, in inches
     drawn = []
-    for i, cell in enumerate(cells):
-        true = None if labels is None else int(labels[i])
-        item_draws = None if draws is None else draws[:, i]
-        drawn.append(_gallery_cell(fig, cell, images[i], probability[i], true, item_draws))
+    for i, image in enumerate(images):
+        corner = cell * [i % columns, rows - 1 - i // columns]
+        drawn.append(_gallery_cell(fig, corner, cell, image, probability[i], int(labels[i]), draws[:, i]))
     return drawn
 
 
-def _cells(fig: Figure, n: int, columns: int) -> list[tuple[float, float, float, float]]:
-    """Left, bottom, width, height of each cell in inches, row by row from the top."""
-    if not isinstance(fig, FigureBase):
-        raise TypeError(
-            f"fig must be a matplotlib Figure, got {type(fig).__name__}: create one with plt.figure(figsize=(8, 6))"
-        )
-    rows = -(-n // columns)
-    width, height = (float(side) / fig.dpi for side in fig.bbox.size)
-    if width / columns < CELL[0] - 1e-6 or height / rows < CELL[1] - 1e-6:
-        raise ValueError(
-            f"fig must be at least {CELL[0] * columns:.2f} × {CELL[1] * rows:.2f} inches for {n} pictures in {columns} "
-            f"columns, got {width:.2f} × {height:.2f}: enlarge figsize, or show fewer pictures"
-        )
-    cell_width, cell_height = width / columns, height / rows
-    return [
-        (i % columns * cell_width, height - (i // columns + 1) * cell_height, cell_width, cell_height) for i in range(n)
-    ]
-
-
 def _gallery_cell(
-    fig: Figure,
-    cell: tuple[float, float, float, float],
-    image: Array,
-    probability: Array,
-    true: int | None,
-    draws: Array | None,
+    fig: Figure, corner: Array, cell: Array, image: Array, probability: Array, true: int, draws: Array
 ) -> tuple[Axes, Axes]:
     """One picture at the upper left, words at its right, bars below: placed in inches, so that text never overlaps."""
-    left, bottom, width, height = cell
+    (left, bottom), (width, height) = corner, cell
     size = np.tile(fig.bbox.size / fig.dpi, 2)
     top = bottom + height - 0.10
-    side = min(width - 0.85, 0.6 * (top - bottom - 0.40))
-    bars_height = top - side - bottom - 0.40
+    side = min(width - 0.85, 0.6 * (height - 0.50))
     picture_ax = fig.add_axes(np.array([left + 0.20, top - side, side, side]) / size)
-    bars_ax = fig.add_axes(np.array([left + 0.20, bottom + 0.28, width - 0.30, bars_height]) / size)
+    bars_ax = fig.add_axes(np.array([left + 0.20, bottom + 0.28, width - 0.30, height - side - 0.50]) / size)
     picture(picture_ax, image)
     class_bars(bars_ax, probability, true=true, draws=draws)
     bars_ax.set_yticks([0, 0.5, 1], ["0", "", "1"])
-    _words(picture_ax, side, true, int(np.argmax(probability)))
-    return picture_ax, bars_ax
-
-
-def _words(ax: Axes, side: float, true: int | None, predicted: int) -> None:
-    """True and predicted class at the right of a picture of `side` inches."""
-    lines = [] if true is None else [("true", true, BLUE)]
-    lines.append(("predicted", predicted, DARK if true is None else BLUE if predicted == true else VERMILLION))
-    for row, (word, value, colour) in enumerate(lines):
+    predicted = int(np.argmax(probability))
+    words = [("true", true, BLUE), ("predicted", predicted, BLUE if predicted == true else VERMILLION)]
+    for row, (word, value, colour) in enumerate(words):
         here = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
         down = -row * max(24, side * 72 / 2)  # points; 24 keeps the two rows apart beside a small picture
-        ax.annotate(word, (1, 1), (5, down), fontsize=SMALL, color=DARK, **here)
-        ax.annotate(str(value), (1, 1), (5, down - 9), fontsize=14, fontweight="bold", color=colour, **here)
+        picture_ax.annotate(word, (1, 1), (5, down), fontsize=SMALL, color=DARK, **here)
+        picture_ax.annotate(str(value), (1, 1), (5, down - 9), fontsize=14, fontweight="bold", color=colour, **here)
+    return picture_ax, bars_ax
 
 
 # Maps over the plane --------------------------------------------------------------------------------------------------

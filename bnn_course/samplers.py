@@ -6,7 +6,7 @@ density, its gradient or both at one new point; a sweep of Gibbs, which visits e
 gradient where a trajectory starts could be kept from the draw before, and is not counted.)
 
 The functions that a caller passes get arrays that they can read but not change: ``theta += …`` in one of them would
-move the chain itself.
+move the chain itself. Where one of them fails in mid-chain, a `ChainError` brings the draws made so far.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from numpy.typing import ArrayLike
 
 from bnn_course._checks import (
     Array,
+    Unfinished,
     as_array,
-    function_of,
+    density_at_start,
     generator,
+    guarded,
     positive,
-    positive_definite,
     positive_integer,
-    real_number,
 )
 
 Density = Callable[[Array], float]
 Gradient = Callable[[Array], Array]
 
 DIVERGENT = 1000.0  # nats of energy error; Δmax of Hoffman & Gelman (2014)
+MAX_DEPTH = 10  # doublings of a tree
 
 
 class Chain(NamedTuple):
@@ -84,29 +85,19 @@ class Tree(NamedTuple):
     go: bool
 
 
-class ChainError(RuntimeError):
-    """The log density, its gradient or a proposal failed in mid-chain; the draws made so far are in `.chain`."""
-
-    def __init__(self, message: str, chain: Chain) -> None:
-        super().__init__(message)
-        self.chain = chain
+class ChainError(Unfinished):
+    """The log density, its gradient or a conditional failed in mid-chain; `.made` is the `Chain` up to there."""
 
 
 # Samplers -------------------------------------------------------------------------------------------------------------
 
 
-def metropolis_hastings(
-    log_density: Density,
-    start: ArrayLike,
-    *,
-    draws: int,
-    propose: Callable[[Array, np.random.Generator], ArrayLike],
-    rng: np.random.Generator,
-    log_proposal: Callable[[Array, Array], float] | None = None,
+def random_walk_metropolis(
+    log_density: Density, start: ArrayLike, *, draws: int, step: float, rng: np.random.Generator
 ) -> Chain:
-    r"""Metropolis–Hastings with any proposal (lesson 02).
+    """Metropolis with a Normal random walk (lesson 02).
 
-    Accepts θ′ with probability min(1, p(θ′) q(θ∣θ′) / p(θ) q(θ′∣θ)) (Hastings 1970; MacKay 2003, section 29.4).
+    Accepts θ′ with probability min(1, p(θ′) / p(θ)) (Metropolis et al. 1953; MacKay 2003, section 29.4).
 
     Parameters
     ----------
@@ -114,11 +105,10 @@ def metropolis_hastings(
         θ ↦ ln p(θ) + constant, in nats.
     start : array (parameter,)
     draws : int
-    propose : callable
-        ``propose(theta, rng)`` returns a new array (parameter,); theta is read-only.
+    step : float
+        Standard deviation of the walk, > 0. In d dimensions 2.38/√d times the target's scale is optimal
+        (Roberts, Gelman & Gilks 1997).
     rng : numpy.random.Generator
-    log_proposal : callable, optional
-        ``log_proposal(to, origin)`` is ln q(to∣origin), in nats. Leave it out for symmetric proposals only.
 
     Returns
     -------
@@ -127,48 +117,21 @@ def metropolis_hastings(
     Raises
     ------
     ChainError
-        If one of the functions raises in mid-chain, or a proposal has another shape than the start.
+        If the log density raises in mid-chain.
     """
-    start = _start(log_density, start)
-    function_of(propose, "propose")
+    log_density, start = _density_and_start(log_density, start)
+    step = positive(step, "step")
     generator(rng)
 
     def transition(state: Any) -> tuple[Any, ...]:
         theta, log_p = state
-        new = _proposal(propose(theta, rng), theta.shape)
+        new = theta + step * rng.normal(size=theta.size)
         new_log_p = log_density(new)
-        log_ratio = new_log_p - log_p
-        if log_proposal is not None:
-            log_ratio += log_proposal(theta, new) - log_proposal(new, theta)
-        accepted = np.log(rng.uniform()) < log_ratio
-        return (new, new_log_p) if accepted else state, _probability(log_ratio), 1, False
+        gain = new_log_p - log_p
+        accepted = np.log(rng.uniform()) < gain
+        return (new, new_log_p) if accepted else state, _probability(gain), 1, False
 
     return _run(transition, (start, log_density(start)), draws)
-
-
-def random_walk_metropolis(
-    log_density: Density, start: ArrayLike, *, draws: int, step: ArrayLike, rng: np.random.Generator
-) -> Chain:
-    """Metropolis with a Normal random walk, the symmetric special case of `metropolis_hastings` (lesson 02).
-
-    Parameters
-    ----------
-    log_density : callable
-    start : array (parameter,)
-    draws : int
-    step : float or array (parameter,)
-        Standard deviation of the walk, > 0. In d dimensions 2.38/√d times the target's scale is optimal
-        (Roberts, Gelman & Gilks 1997).
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Chain
-    """
-    steps = _steps(step)
-    return metropolis_hastings(
-        log_density, start, draws=draws, propose=lambda theta, rng: theta + steps * rng.normal(size=theta.size), rng=rng
-    )
 
 
 def gibbs(
@@ -193,46 +156,17 @@ def gibbs(
     -------
     Chain
     """
-    conditionals = [function_of(draw, f"conditionals[{i}]") for i, draw in enumerate(conditionals)]
+    conditionals = [guarded(draw, f"conditionals[{i}]") for i, draw in enumerate(conditionals)]
     start = as_array(start, "start", ndim=1, shape=(len(conditionals),)).astype(float)
     generator(rng)
 
     def sweep(state: Any) -> tuple[Any, ...]:
         theta = state[0].copy()
-        seen = _read_only(theta.view())
         for i, draw in enumerate(conditionals):
-            theta[i] = draw(seen, rng)
+            theta[i] = draw(theta, rng)
         return (theta,), 1.0, 1, False
 
     return _run(sweep, (start,), draws)
-
-
-def gaussian_conditionals(
-    mean: ArrayLike, covariance: ArrayLike
-) -> list[Callable[[Array, np.random.Generator], float]]:
-    r"""Full conditionals of a multivariate Normal, for `gibbs` (lesson 02).
-
-    With precision Λ: θᵢ ∣ rest ~ N(mᵢ − Σ_{j≠i} Λᵢⱼ(θⱼ − mⱼ)/Λᵢᵢ, 1/Λᵢᵢ) (Bishop 2006, section 2.3.1).
-
-    Parameters
-    ----------
-    mean : array (parameter,)
-    covariance : array (parameter, parameter)
-        Symmetric and positive definite.
-
-    Returns
-    -------
-    list of callables (parameter,)
-    """
-    mean = as_array(mean, "mean", ndim=1).astype(float)
-    precision = np.linalg.inv(positive_definite(covariance, "covariance", size=len(mean))[0])
-
-    def conditional(i: int) -> Callable[[Array, np.random.Generator], float]:
-        weights = -precision[i] / precision[i, i]
-        weights[i], sd = 0.0, precision[i, i] ** -0.5
-        return lambda theta, rng: mean[i] + weights @ (theta - mean) + sd * rng.normal()
-
-    return [conditional(i) for i in range(len(mean))]
 
 
 def leapfrog(gradient: Gradient, theta: Array, momentum: Array, *, step: float, n_steps: int = 1) -> State:
@@ -250,14 +184,13 @@ def leapfrog(gradient: Gradient, theta: Array, momentum: Array, *, step: float, 
     Returns
     -------
     State
-        Its position is read-only, as it was for the gradient.
     """
-    theta = _read_only(np.asarray(theta).view())
+    gradient = guarded(gradient, "gradient")
     momentum = momentum + step / 2 * gradient(theta)
     for _ in range(n_steps - 1):
-        theta = _read_only(theta + step * momentum)
+        theta = theta + step * momentum
         momentum = momentum + step * gradient(theta)
-    theta = _read_only(theta + step * momentum)
+    theta = theta + step * momentum
     return State(theta, momentum + step / 2 * gradient(theta))
 
 
@@ -289,8 +222,8 @@ def hmc(
     -------
     Chain
     """
-    start = _start(log_density, start)
-    _slope(gradient, start)
+    log_density, start = _density_and_start(log_density, start)
+    _gradient_at_start(gradient, start)
     step = positive(step, "step")
     n_steps = positive_integer(n_steps, "n_steps")
     generator(rng)
@@ -316,7 +249,6 @@ def nuts(
     draws: int,
     step: float,
     rng: np.random.Generator,
-    max_depth: int = 10,
 ) -> Chain:
     """No-U-Turn Sampler with a given step size (appendix D; Hoffman & Gelman 2014, algorithm 3).
 
@@ -328,65 +260,59 @@ def nuts(
     step : float
         Step size Δt > 0.
     rng : numpy.random.Generator
-    max_depth : int
-        A tree has at most 2**max_depth points.
 
     Returns
     -------
     Chain
     """
-    start = _start(log_density, start)
-    _slope(gradient, start)
+    log_density, start = _density_and_start(log_density, start)
+    _gradient_at_start(gradient, start)
     step = positive(step, "step")
-    max_depth = positive_integer(max_depth, "max_depth")
     generator(rng)
+
+    def log_joint(state: State) -> float:
+        return float(log_density(state.theta) - state.momentum @ state.momentum / 2)
 
     def transition(state: Any) -> tuple[Any, ...]:
         (theta,) = state
-        momentum = rng.normal(size=theta.size)
-        log_joint = log_density(theta) - momentum @ momentum / 2
-        log_u = log_joint - rng.exponential()
-        first = last = State(theta, momentum)
-        visited: list[tuple[Array, float]] = []
+        first = last = State(theta, rng.normal(size=theta.size))
+        beginning = log_joint(first)
+        log_u = beginning - rng.exponential()
+        heights: list[float] = []  # log joint density of each new point
+
+        def leaf(end: State, direction: int) -> Tree:
+            state = leapfrog(gradient, *end, step=direction * step)
+            heights.append(height := log_joint(state))
+            return Tree(state, state, state.theta, int(log_u <= height), height > log_u - DIVERGENT)
+
         count, depth, go = 1, 0, True
-        while go and depth < max_depth:
-            direction = rng.choice([-1, 1])
-            end = first if direction < 0 else last
-            new = build_tree(log_density, gradient, end, log_u, direction * step, depth, visited, rng)
+        while go and depth < MAX_DEPTH:
+            direction = int(rng.choice([-1, 1]))
+            new = build_tree(leaf, first if direction < 0 else last, direction, depth, rng)
             first, last = (new.first, last) if direction < 0 else (first, new.last)
             if new.go and rng.uniform() < new.count / count:
                 theta = new.candidate
             count, depth, go = count + new.count, depth + 1, new.go and not turned_back(first, last)
-        gains = np.array([point_log_joint for _, point_log_joint in visited])
-        divergent = not (gains > log_u - DIVERGENT).all()
-        return (theta,), np.mean([_probability(gain) for gain in gains - log_joint]), len(visited), divergent
+        divergent = not (np.array(heights) > log_u - DIVERGENT).all()
+        acceptance = np.mean([_probability(height - beginning) for height in heights])
+        return (theta,), acceptance, len(heights), divergent
 
     return _run(transition, (start,), draws)
 
 
 def build_tree(
-    log_density: Density,
-    gradient: Gradient,
-    end: State,
-    log_u: float,
-    step: float,
-    depth: int,
-    visited: list[tuple[Array, float]],
-    rng: np.random.Generator,
+    leaf: Callable[[State, int], Tree], end: State, direction: int, depth: int, rng: np.random.Generator
 ) -> Tree:
-    """Walk 2**depth leapfrog steps on from one end of a trajectory, as a binary tree (BuildTree of algorithm 3).
+    """Walk 2**depth steps on from one end of a trajectory, as a binary tree (BuildTree of algorithm 3; appendix D).
 
     Parameters
     ----------
-    log_density, gradient : callable
+    leaf : callable
+        ``leaf(end, direction)`` is the tree of one point: a step on from an end.
     end : State
-    log_u : float
-        Height of the slice, in nats.
-    step : float
-        Negative to walk back in time.
+    direction : {-1, 1}
+        −1 walks back in time.
     depth : int
-    visited : list
-        Every new point is appended as (theta, log joint density).
     rng : numpy.random.Generator
 
     Returns
@@ -394,16 +320,12 @@ def build_tree(
     Tree
     """
     if depth == 0:
-        end = leapfrog(gradient, end.theta, end.momentum, step=step)
-        log_joint = float(log_density(end.theta) - end.momentum @ end.momentum / 2)
-        visited.append((end.theta, log_joint))
-        return Tree(end, end, end.theta, int(log_u <= log_joint), log_joint > log_u - DIVERGENT)
-    old = build_tree(log_density, gradient, end, log_u, step, depth - 1, visited, rng)
+        return leaf(end, direction)
+    old = build_tree(leaf, end, direction, depth - 1, rng)
     if not old.go:
         return old
-    end = old.first if step < 0 else old.last
-    new = build_tree(log_density, gradient, end, log_u, step, depth - 1, visited, rng)
-    first, last = (new.first, old.last) if step < 0 else (old.first, new.last)
+    new = build_tree(leaf, old.first if direction < 0 else old.last, direction, depth - 1, rng)
+    first, last = (new.first, old.last) if direction < 0 else (old.first, new.last)
     count = old.count + new.count
     candidate = new.candidate if rng.uniform() * count < new.count else old.candidate
     return Tree(first, last, candidate, count, new.go and not turned_back(first, last))
@@ -421,41 +343,6 @@ def turned_back(first: State, last: State) -> bool:
     return bool(span @ first.momentum < 0 or span @ last.momentum < 0)
 
 
-def tune_step(
-    sample: Callable[[Array, float], Chain], start: ArrayLike, *, step: float, target: float, rounds: int
-) -> tuple[float, Array]:
-    """Find the step size of a sampler that gives a wanted acceptance, by Robbins–Monro (appendix D).
-
-    After round t, ln Δt moves by (acceptance − target)/√t; returned is the mean over the second half.
-
-    Parameters
-    ----------
-    sample : callable
-        ``sample(start, step)`` returns a `Chain`, usually of one draw.
-    start : array (parameter,)
-    step : float
-        First guess, > 0.
-    target : float
-        Wanted acceptance, in (0, 1).
-    rounds : int
-
-    Returns
-    -------
-    step : float
-    theta : array (parameter,)
-        Where the chain is now.
-    """
-    log_step = np.log(positive(step, "step"))
-    target = real_number(target, "target", low=0, high=1, open_ends=True)
-    theta, path = as_array(start, "start", ndim=1).astype(float), []
-    for t in range(1, positive_integer(rounds, "rounds") + 1):
-        chain = sample(theta, float(np.exp(log_step)))
-        theta = chain.draws[-1]
-        log_step += (chain.acceptance.mean() - target) / np.sqrt(t)
-        path.append(log_step)
-    return float(np.exp(np.mean(path[len(path) // 2 :]))), theta
-
-
 # Shared ---------------------------------------------------------------------------------------------------------------
 
 
@@ -470,12 +357,7 @@ def _run(transition: Callable[[Any], tuple[Any, ...]], state: Any, draws: int) -
             chain.draws[i] = state[0]
         except Exception as error:
             made = Chain(*(part[:i].copy() for part in chain))
-            raise ChainError(
-                f"draw {i + 1} of {draws} failed ({type(error).__name__}: {error}): {_remedy(error)}the {i} draws "
-                "before it are in the attribute chain of this error; continue from chain.draws[-1] when the function "
-                "is repaired",
-                made,
-            ) from error
+            raise ChainError(f"draw {i + 1} of {draws}", error, made) from error
         chain.acceptance[i], chain.evaluations[i], chain.divergent[i] = record
     return chain
 
@@ -485,68 +367,13 @@ def _probability(log_ratio: float) -> float:
     return float(np.exp(min(log_ratio, 0.0))) if log_ratio == log_ratio else 0.0
 
 
-def _read_only(array: Array) -> Array:
-    """The same array, locked: a function that changed it would move the chain."""
-    array.flags.writeable = False
-    return array
+def _density_and_start(log_density: Density, start: ArrayLike) -> tuple[Density, Array]:
+    """The log density, guarded, and the start as floats, if the one is a finite number at the other."""
+    start = as_array(start, "start", ndim=1).astype(float)
+    density_at_start(log_density, start, shape=())
+    return guarded(log_density, "log_density"), start
 
 
-def _remedy(error: Exception) -> str:
-    """What to do about an error that our locking of arrays has caused; nothing for others."""
-    if isinstance(error, ValueError) and "read-only" in str(error):
-        return "functions must not change theta, write theta = theta + … in place of theta += …; "
-    return ""
-
-
-def _proposal(new: ArrayLike, shape: tuple[int, ...]) -> Array:
-    """A proposal as a locked array of floats of its own, if it has one number for each parameter."""
-    new = np.array(new, dtype=float)
-    if new.shape != shape:
-        raise ValueError(
-            f"a proposal must have shape {shape}, got {new.shape}: propose one number for each parameter, e.g. "
-            "theta + rng.normal(size=theta.size)"
-        )
-    return _read_only(new)
-
-
-def _start(log_density: Density, start: ArrayLike) -> Array:
-    """The start as floats, if the log density is one finite number there."""
-    start = _read_only(as_array(start, "start", ndim=1).astype(float))
-    value = np.asarray(_at_start(log_density, "log_density", start))
-    if value.ndim or value.dtype.kind not in "iuf":
-        raise TypeError(
-            f"log_density must return one number, got shape {value.shape} and dtype {value.dtype} at the start: sum "
-            "over data and components"
-        )
-    if not np.isfinite(value):
-        raise ValueError(f"log_density must be finite at the start, got {value}: start where the density is positive")
-    return start
-
-
-def _slope(gradient: Gradient, start: Array) -> Array:
-    """The gradient at the start, if it fits."""
-    return as_array(_at_start(gradient, "gradient", start), "gradient at the start", ndim=1, shape=start.shape)
-
-
-def _at_start(function: Callable[[Array], Any], name: str, start: Array) -> Any:
-    """What a function returns at the start; one that writes into its argument is refused."""
-    try:
-        return function_of(function, name)(start)
-    except ValueError as error:
-        if "read-only" not in str(error):
-            raise
-        raise ValueError(
-            f"{name} must not change theta, got a function that writes into it ({error}): write theta = theta + … in "
-            "place of theta += …"
-        ) from error
-
-
-def _steps(step: ArrayLike) -> float | Array:
-    """A positive step, or one for each parameter."""
-    if np.ndim(step) == 0:
-        return positive(step, "step")
-    steps = as_array(step, "step", ndim=1).astype(float)
-    if (steps <= 0).any():
-        where = int(np.argmax(steps <= 0))
-        raise ValueError(f"step must lie in (0, inf), got {steps[where]} at index {where}: choose positive steps")
-    return steps
+def _gradient_at_start(gradient: Gradient, start: Array) -> None:
+    slope = guarded(gradient, "gradient")(start)
+    as_array(slope, "gradient at the start", ndim=1, shape=start.shape)

@@ -103,12 +103,6 @@ def _scored(probability: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
     return probability, as_labels(labels, "labels", n_items=probability.shape[0], n_classes=probability.shape[1])
 
 
-def _score_and_wrong(score: ArrayLike, wrong: ArrayLike) -> tuple[Array, Array]:
-    score = as_array(score, "score", ndim=1)
-    wrong = as_array(wrong, "wrong", ndim=1, shape=score.shape, kind="integer")
-    return score, in_range(wrong, "wrong", 0, 1).astype(bool)
-
-
 # Uncertainty from draws -----------------------------------------------------------------------------------------------
 
 
@@ -303,7 +297,8 @@ def ece(probability: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> float:
 
 def _kept_and_errors(score: ArrayLike, wrong: ArrayLike) -> tuple[Array, Array]:
     """Counts of kept items and of errors among them, at each threshold (items of equal score stay together)."""
-    score, wrong = _score_and_wrong(score, wrong)
+    score = as_array(score, "score", ndim=1)
+    wrong = in_range(as_array(wrong, "wrong", ndim=1, shape=score.shape, kind="integer"), "wrong", 0, 1)
     order = np.argsort(score, kind="stable")
     last = np.append(np.diff(score[order]) != 0, True)
     return np.flatnonzero(last) + 1, np.cumsum(wrong[order])[last]

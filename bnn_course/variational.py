@@ -16,7 +16,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnn_course._checks import Array, as_array, generator, guarded, positive, positive_integer, present
+from bnn_course._checks import (
+    Array,
+    Unfinished,
+    as_array,
+    density_at_start,
+    generator,
+    guarded,
+    log_densities,
+    positive,
+    positive_integer,
+)
 
 Function = Callable[[Array], ArrayLike]
 
@@ -40,109 +50,13 @@ class Fit(NamedTuple):
     path: Array
 
 
-class FitError(RuntimeError):
-    """The log density or its gradient failed in mid-fit; the steps made so far are in `.fit`."""
-
-    def __init__(self, message: str, fit: Fit) -> None:
-        super().__init__(message)
-        self.fit = fit
-
-
-# Gradients of the ELBO ------------------------------------------------------------------------------------------------
-
-
-def elbo_estimates(log_density: Function, mean: ArrayLike, log_sd: ArrayLike, noise: ArrayLike) -> Array:
-    """Estimates of the ELBO, one per draw: log density at ζ = μ + σ ε plus the exact entropy of q (lesson 04).
-
-    Parameters
-    ----------
-    log_density : callable
-        ζ (draw, parameter) ↦ ln p(D, ζ), (draw,), in nats.
-    mean, log_sd : array (parameter,)
-        μ and ln σ.
-    noise : array (draw, parameter)
-        ε, standard Normal.
-
-    Returns
-    -------
-    array (draw,)
-        In nats.
-    """
-    zeta, log_sd, _ = _reparametrised(mean, log_sd, noise)
-    entropy = log_sd.sum() + 0.5 * len(log_sd) * np.log(2 * np.pi * np.e)
-    return np.asarray(_per_draw(log_density, zeta) + entropy)
-
-
-def pathwise_gradient(gradient: Function, mean: ArrayLike, log_sd: ArrayLike, noise: ArrayLike) -> Array:
-    r"""Reparametrisation estimates of the gradient of the ELBO with respect to μ and ln σ (lesson 04).
-
-    .. math:: \nabla_\mu = g(\zeta), \qquad \nabla_{\ln\sigma} = g(\zeta)\,\sigma\varepsilon + 1, \qquad
-              \zeta = \mu + \sigma\varepsilon
-
-    Parameters
-    ----------
-    gradient : callable
-        g: ζ (draw, parameter) ↦ gradient of the log density, (draw, parameter).
-    mean, log_sd : array (parameter,)
-        μ and ln σ.
-    noise : array (draw, parameter)
-        ε, standard Normal.
-
-    Returns
-    -------
-    array (draw, 2, parameter)
-        For each draw the derivatives by μ and by ln σ.
-
-    References
-    ----------
-    Kucukelbir et al. (2017), section 2, "Stochastic optimization".
-    """
-    zeta, log_sd, noise = _reparametrised(mean, log_sd, noise)
-    slope = _slope(gradient, zeta)
-    return np.stack([slope, slope * np.exp(log_sd) * noise + 1], axis=1)
+class FitError(Unfinished):
+    """The log density or its gradient failed in mid-fit; `.made` is the `Fit` up to there."""
 
 
 # Optimisation ---------------------------------------------------------------------------------------------------------
 
-
-def adaptive_step(
-    gradient: Array,
-    memory: Array | None,
-    step: int,
-    *,
-    eta: float,
-    tau: float = 1.0,
-    alpha: float = 0.1,
-    delta: float = 1e-16,
-) -> tuple[Array, Array]:
-    r"""The adaptive step-size sequence of ADVI (lesson 04).
-
-    .. math:: \rho_i = \eta\, i^{-1/2+\delta}\,(\tau+\sqrt{s_i})^{-1}, \qquad
-              s_i = \alpha g_i^2 + (1-\alpha) s_{i-1}, \quad s_1 = g_1^2
-
-    Parameters
-    ----------
-    gradient : array
-        g_i, any shape.
-    memory : array or None
-        s of the step before; None at the first step.
-    step : int
-        i, counted from 1.
-    eta : float
-        Scale of the sequence, > 0; the paper tries 0.01, 0.1, 1, 10 and 100.
-    tau, alpha, delta : float
-        Constants, as published (δ is ε there).
-
-    Returns
-    -------
-    rate, memory : arrays like `gradient`
-
-    References
-    ----------
-    Kucukelbir et al. (2017), equations 10 and 11.
-    """
-    memory = gradient**2 if memory is None else alpha * gradient**2 + (1 - alpha) * memory
-    return eta * step ** (-0.5 + delta) / (tau + np.sqrt(memory)), memory
+TAU, ALPHA, DELTA = 1.0, 0.1, 1e-16  # of the step sizes, as published (δ is ε there)
 
 
 def advi(
@@ -156,7 +70,17 @@ def advi(
     draws: int = 1,
     start_sd: float = 1.0,
 ) -> Fit:
-    """Mean-field ADVI by stochastic gradient ascent with the adaptive step-size sequence (lesson 04).
+    r"""Mean-field ADVI by stochastic gradient ascent with the adaptive step-size sequence (lesson 04).
+
+    With g the gradient of the log density at ζ = μ + σ ε, the ELBO is estimated by ln p(D, ζ) plus the exact entropy of
+    q, and its derivatives by
+
+    .. math:: \nabla_\mu = g(\zeta), \qquad \nabla_{\ln\sigma} = g(\zeta)\,\sigma\varepsilon + 1
+
+    Each of them, averaged over the draws of ε, has step sizes of its own:
+
+    .. math:: \rho_i = \eta\, i^{-1/2+\delta}\,(\tau+\sqrt{s_i})^{-1}, \qquad
+              s_i = \alpha \nabla_i^2 + (1-\alpha) s_{i-1}, \quad s_1 = \nabla_1^2
 
     Parameters
     ----------
@@ -166,7 +90,7 @@ def advi(
         First μ, unconstrained.
     steps : int
     eta : float
-        Scale of the step sizes, > 0.
+        Scale of the step sizes, > 0; the paper tries 0.01, 0.1, 1, 10 and 100.
     rng : numpy.random.Generator
     draws : int
         Draws of ε per step.
@@ -180,37 +104,39 @@ def advi(
     Raises
     ------
     FitError
-        If a function raises, or the gradient is not finite, in mid-fit; the steps made are in ``error.fit``.
+        If a function raises, or the gradient is not finite, in mid-fit; the steps made are in ``error.made``.
 
     References
     ----------
-    Kucukelbir et al. (2017), algorithm 1.
+    Kucukelbir et al. (2017), algorithm 1; equations 10 and 11 for the step sizes.
     """
     mean = as_array(start, "start", ndim=1).astype(float)
     eta, start_sd = positive(eta, "eta"), positive(start_sd, "start_sd")
     steps, draws = positive_integer(steps, "steps"), positive_integer(draws, "draws")
     generator(rng)
+    density_at_start(log_density, mean[None], shape=(1,))
     _slope(gradient, mean[None])
-    if not np.isfinite(value := _per_draw(log_density, mean[None])[0]):
-        raise ValueError(f"log_density must be finite at the start, got {value}: start where the density is positive")
     elbo, path = np.empty(steps), np.empty((steps + 1, 2, len(mean)))
-    memory = None
     path[0] = mean, np.full(len(mean), np.log(start_sd))
+    memory = None
     for i in range(steps):
+        mean, log_sd = path[i]
+        noise = rng.standard_normal((draws, len(mean)))
+        zeta = mean + np.exp(log_sd) * noise
         try:
-            noise = rng.standard_normal((draws, len(mean)))
-            elbo[i] = elbo_estimates(log_density, path[i, 0], path[i, 1], noise).mean()
-            slope = pathwise_gradient(gradient, path[i, 0], path[i, 1], noise).mean(axis=0)
-            rate, memory = adaptive_step(slope, memory, i + 1, eta=eta)
-            path[i + 1] = path[i] + rate * slope
+            log_p, slope = log_densities(log_density, zeta, shape=(draws,)), _slope(gradient, zeta)
         except Exception as error:
-            made = Fit(path[i, 0], np.exp(path[i, 1]), elbo[:i], path[: i + 1])
-            raise FitError(
-                f"step {i + 1} of {steps} failed ({type(error).__name__}: {error}): the {i} steps before it are in the "
-                "attribute fit of this error; lower eta, or start nearer to the data",
-                made,
-            ) from error
+            made = Fit(mean, np.exp(log_sd), elbo[:i], path[: i + 1])
+            raise FitError(f"step {i + 1} of {steps}", error, made) from error
+        elbo[i] = (log_p + (log_sd.sum() + 0.5 * len(mean) * np.log(2 * np.pi * np.e))).mean()
+        ascent = np.stack([slope, slope * np.exp(log_sd) * noise + 1], axis=1).mean(axis=0)
+        memory = ascent**2 if memory is None else ALPHA * ascent**2 + (1 - ALPHA) * memory
+        path[i + 1] = path[i] + eta * (i + 1) ** (-0.5 + DELTA) / (TAU + np.sqrt(memory)) * ascent
     return Fit(path[-1, 0], np.exp(path[-1, 1]), elbo, path)
+
+
+def _slope(gradient: Function, zeta: Array) -> Array:
+    return as_array(guarded(gradient, "gradient")(zeta), "gradient", ndim=2, shape=zeta.shape)
 
 
 # Diagnosis ------------------------------------------------------------------------------------------------------------
@@ -254,29 +180,3 @@ def pareto_khat(log_weights: ArrayLike) -> float:
     posterior = np.exp(log_likelihood - log_likelihood.max())
     k = np.log1p(-(posterior @ b / posterior.sum()) * tail).mean()
     return float((n * k + 10 * 0.5) / (n + 10))
-
-
-# Shared ---------------------------------------------------------------------------------------------------------------
-
-
-def _reparametrised(mean: ArrayLike, log_sd: ArrayLike, noise: ArrayLike) -> tuple[Array, Array, Array]:
-    """Return ζ = μ + σ ε, ln σ and ε, checked."""
-    mean = as_array(mean, "mean", ndim=1).astype(float)
-    log_sd = as_array(log_sd, "log_sd", ndim=1, shape=mean.shape).astype(float)
-    noise = as_array(noise, "noise", ndim=2, shape=(None, len(mean))).astype(float)
-    return mean + np.exp(log_sd) * noise, log_sd, noise
-
-
-def _per_draw(log_density: Function, zeta: Array) -> Array:
-    """One log density per draw; −inf and NaN pass, for they are what the caller wants to see."""
-    values = present(guarded(log_density, "log_density")(zeta), "log_density")
-    if values.shape != (len(zeta),) or values.dtype.kind not in "iuf":
-        raise TypeError(
-            f"log_density must return one number per draw, got shape {values.shape} and dtype {values.dtype} for "
-            f"{len(zeta)} draws: sum over data and parameters, and over nothing else"
-        )
-    return values
-
-
-def _slope(gradient: Function, zeta: Array) -> Array:
-    return as_array(guarded(gradient, "gradient")(zeta), "gradient", ndim=2, shape=zeta.shape)

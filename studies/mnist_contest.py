@@ -23,7 +23,6 @@ all.
 import argparse
 import functools
 import itertools
-import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,6 +37,7 @@ from scipy.ndimage import gaussian_filter, rotate
 from scipy.special import softmax
 
 from bnn_course import data, inference, models, uncertainty
+from bnn_course._files import write_whole
 from tools.lessons import lesson
 
 pytensor.config.floatX = "float32"
@@ -394,9 +394,7 @@ def write(path, rows, columns=None):
     table = pd.DataFrame(rows, columns=columns).replace("", np.nan)
     for name in {"seed", "held_out", "mistakes", "unanimous_wrong", "passes", "chosen"} & set(table):
         table[name] = table[name].astype(float).astype("Int64")
-    partial = path.with_suffix(f".part{os.getpid()}")
-    table.to_csv(partial, index=False, float_format="%.5g", lineterminator="\n")
-    partial.replace(path)
+    write_whole(path, table.to_csv(index=False, float_format="%.5g", lineterminator="\n").encode())
 
 
 def main():

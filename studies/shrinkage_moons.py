@@ -2,11 +2,12 @@
 
     python studies/shrinkage_moons.py      # writes notebooks/records/shrinkage_moons.npz, about 10 processor minutes
 
-Tasks, best rule and scores are the lesson's: its functions are taken here, with its seed. The network is the lesson's,
-too. One thing differs: every weight is w = m + s ε with m ~ Normal(0, v² − s²) and ε ~ Normal(0, 1), and one s for all
-weights. So the prior of a single weight is Normal(0, v²) whatever s is: s = 0 is the lesson's pooled network, s = v its
-separate networks. There are so many rungs that the sampler is the course's HMC (lesson 02) on log density and gradient
-in NumPy, checked below against the lesson's model. Four chains for each rung.
+Tasks, best rule and scores are the lesson's: its functions are taken here, with its seed. The network is the
+lesson's, too. One thing differs: every weight is w = m + s ε with m ~ Normal(0, v² − s²) and ε ~ Normal(0, 1), and
+one s for all weights. So the prior of a single weight is Normal(0, v²) whatever s is: s = 0 is the lesson's pooled
+network, s = v its separate networks. There are so many rungs that the sampler is the course's HMC (lesson 02, its
+step by appendix D) on log density and gradient in NumPy, checked below against the lesson's model. Four chains for
+each rung.
 
 Arrays: `width` (width,) v; `share` (share,) s / v; `accuracy` and `nll` (width, share, task) on the held-out points;
 `tip` (width, share, task) probability of class zero at the tip of its moon; `map` (width, share, task, row, column)
@@ -25,10 +26,12 @@ from scipy import special
 from bnn_course import inference, samplers
 from bnn_course.datasets import build_datasets
 from studies.hierarchical_moons import from_lesson
+from tools.lessons import lesson
 
 RECORD = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "shrinkage_moons.npz"
 WIDTHS, SHARES = (1.0, 2.0), (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0)
 CHAINS, TUNE, DRAWS, LEAPFROG = 4, 300, 400, 60
+tune_step = lesson("D").define("tune_step")["tune_step"]
 AXIS = np.linspace(-2.6, 2.6, 31)
 TIP = np.array([0.5, -0.25])
 
@@ -76,7 +79,7 @@ class Family:
             return samplers.hmc(self.log_density, self.gradient, start, **settings)
 
         start = rng.normal(0, 0.5, 51 * (1 + len(self.x)))
-        step, theta = samplers.tune_step(run, start, step=0.01, target=0.8, rounds=TUNE)
+        step, theta = tune_step(run, start, 0.01, wanted=0.8, rounds=TUNE)
         return np.array([self.weights(theta) for theta in run(theta, step, DRAWS).draws[::4]])
 
 

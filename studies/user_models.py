@@ -49,8 +49,8 @@ def compare_map(model):
     return len(names), float(best - density({name: ours.mean[name] for name in names}))
 
 
-def compare_advi(model):
-    """Largest distance between the means, and between the log standard deviations, of both mean-field fits.
+def both_advis(model):
+    """Means and standard deviations of PyMC's mean-field fit, and of ours, by name of the value variable.
 
     PyMC's are the averages over the second half of its steps, because its step size does not fall.
     """
@@ -67,11 +67,18 @@ def compare_advi(model):
     means, rhos = (np.mean(values, axis=0) for values in zip(*kept, strict=True))
     sds = np.log1p(np.exp(rhos))
     ours = inference.advi(model, steps=STEPS, learning_rate=0.02, random_seed=SEED)
+    places = {name: (place, shape) for name, (_, place, shape, _) in theirs.approx.ordering.items()}
+    pymc = {name: (means[place].reshape(shape), sds[place].reshape(shape)) for name, (place, shape) in places.items()}
+    return pymc, {name: (ours.mean[name], ours.sd[name]) for name in pymc}
+
+
+def compare_advi(model):
+    """Largest distance between the means, and between the log standard deviations, of both mean-field fits."""
+    theirs, ours = both_advis(model)
     largest = 0.0
-    for name, (_, place, *_) in theirs.approx.ordering.items():
-        largest = max(largest, np.abs((ours.mean[name].ravel() - means[place]) / sds[place]).max())
-        largest = max(largest, np.abs(np.log(ours.sd[name].ravel() / sds[place])).max())
-    return len(means), float(largest)
+    for name, (mean, sd) in theirs.items():
+        largest = max(largest, np.abs((ours[name][0] - mean) / sd).max(), np.abs(np.log(ours[name][1] / sd)).max())
+    return sum(mean.size for mean, _ in theirs.values()), float(largest)
 
 
 def compare_nuts(model):

@@ -198,10 +198,10 @@ def test_a_missing_checksum_list_is_named(folder):
         data.load_mnist()
 
 
-@pytest.mark.parametrize("content", [b"", b"0123  other.npz\n", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [b"", b"0123  other.npz\n", b"\xff\xfe\x00", b"\xff\xfe  mnist.npz\n"])
 def test_a_damaged_checksum_list_is_named(folder, content):
     (folder / "SHA256SUMS").write_bytes(content)
-    with pytest.raises(ValueError, match=r"^SHA256SUMS must .*git checkout -- bnn_course/datasets/SHA256SUMS"):
+    with pytest.raises(ValueError, match=r"^(SHA256SUMS|mnist\.npz) must .*git checkout -- bnn_course/datasets/"):
         data.load_mnist()
 
 
@@ -438,19 +438,14 @@ def test_points_in_the_plane_refuse(draw, change, error, quantity, received):
 
 
 BAD_LETTERS = [
-    ({"letters": ""}, ValueError, "letters", "none"),
-    ({"letters": []}, ValueError, "letters", "none"),
-    ({"letters": "AB7"}, ValueError, "letters", "'7' at position 2"),
-    ({"letters": "A B"}, ValueError, "letters", "' ' at position 1"),
-    ({"letters": "é"}, ValueError, "letters", "'é' at position 0"),
-    ({"letters": ["A", "BC"]}, ValueError, "letters", "'BC' at position 1"),
-    ({"letters": ["A", ""]}, ValueError, "letters", "'' at position 1"),
-    ({"letters": ["A", 7]}, TypeError, "letters", "7 at position 1"),
-    ({"letters": np.zeros(2)}, TypeError, "letters", "0.0 at position 0"),
-    ({"letters": np.array([["A"]])}, TypeError, "letters", "['A'] at position 0"),
-    ({"letters": 7}, TypeError, "letters", "7"),
-    ({"letters": None}, TypeError, "letters", "None"),
-    ({"letters": b"AB"}, TypeError, "letters", "b'AB'"),
+    ({"letters": ""}, ValueError, "letters", "[]"),
+    ({"letters": "AB7"}, ValueError, "letters", "['A', 'B', '7']"),
+    ({"letters": "A B"}, ValueError, "letters", "['A', ' ', 'B']"),
+    ({"letters": "é"}, ValueError, "letters", "['é']"),
+    ({"letters": ["A", "BC"]}, ValueError, "letters", "['A', 'BC']"),
+    ({"letters": ["A", ""]}, ValueError, "letters", "['A', '']"),
+    ({"letters": ["A", 7]}, ValueError, "letters", "['A', 7]"),
+    ({"letters": b"AB"}, ValueError, "letters", "[65, 66]"),
     ({"style": "gothic"}, ValueError, "style", "'gothic'"),
     ({"style": None}, ValueError, "style", "None"),
 ]

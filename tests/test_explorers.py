@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import pkgutil
 import re
 import subprocess
@@ -13,10 +14,11 @@ import nbformat
 import numpy as np
 import pytest
 from _browser import skip_without_browser
+from _explorers import EXPLORERS, ends, moved, numbers
 
 import course
 from bnn_course import explorers
-from bnn_course.explorers import Explorer, Pad, spoken
+from bnn_course.explorers import Explorer, Pad, number, spoken
 from tools import build, text
 
 LESSONS = sorted((build.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -123,6 +125,51 @@ def test_every_module_of_explorers_is_shown_by_a_lesson():
     shown = "\n".join(cell.source for cell in cells)
     modules = {module.name for module in pkgutil.iter_modules(explorers.__path__)}
     assert {name for name in modules if re.search(rf"\b{name}\b", shown)} == modules
+
+
+# What holds of every explorer of the course ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_corner_of_the_controls_gives_finite_curves_and_a_line(name):
+    explorer = EXPLORERS[name]()
+    for corner in itertools.product(*(ends(control) for control in explorer.controls.values())):
+        axes, line = moved(explorer, **dict(zip(explorer.controls, corner, strict=True)))
+        for ax in axes:
+            assert all(np.isfinite(np.asarray(curve.get_xydata(), dtype=float)).all() for curve in ax.lines)
+            assert np.isfinite([*ax.get_xlim(), *ax.get_ylim()]).all()
+        assert numbers(line) and "nan" not in line and "\n" not in line and "-0.00 " not in f"{line} "
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_control_moves_picture_and_line_and_reset_moves_them_back(name):
+    explorer = EXPLORERS[name]()
+    start = explorer.picture.png, explorer.line
+    for control in explorer.controls.values():
+        control.value = next(value for value in ends(control)[::-1] if value != control.value)
+        assert explorer.picture.png != start[0] and explorer.line != start[1]
+        explorer.reset()
+        assert (explorer.picture.png, explorer.line) == start
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_another_session_draws_and_says_the_same(name):
+    first = EXPLORERS[name]()
+    for module in pkgutil.iter_modules(explorers.__path__, "bnn_course.explorers."):
+        for value in vars(sys.modules[module.name]).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+    again = EXPLORERS[name]()
+    assert (again.picture.png, again.line) == (first.picture.png, first.line)
+
+
+@pytest.mark.parametrize("value", [0.625, -0.125])
+def test_numbers_are_written_the_same_whatever_the_last_bit(value):
+    assert number(value) == number(np.nextafter(value, 1)) == number(np.nextafter(value, -1))
+    assert (number(-1e-12), number(2 / 3, 3)) == ("0.00", "0.667")
+
+
+# Labels, play button, pad ---------------------------------------------------------------------------------------------
 
 
 def test_formulas_in_labels_are_read_aloud():

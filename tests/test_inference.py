@@ -243,7 +243,7 @@ def interrupted(model, chunks=3, **options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_loop, "compiled", compiled)
         found = fit(model, **options)
-    assert found.step == len(found.loss) == sum(calls[:chunks]) < found.steps  # the chunk that was running is lost
+    assert found.step == len(found.loss) == sum(calls[:chunks]) < found.plan.steps  # the chunk that was running is lost
     return found
 
 
@@ -526,13 +526,13 @@ def test_bad_input_is_refused_by_name(call, error, words):
     ("names", "given", "error", "words"),
     [
         ("mean", {}, ValueError, "given must replace"),
-        ("mean", {"w": np.zeros((2, 3))}, ValueError, "given must name a pm.Data"),
-        ("mean", {0: np.zeros((2, 3))}, TypeError, "given must be keyed"),
-        ("mean", {"key": np.zeros((2, 4))}, ValueError, "rows of shape"),
+        ("mean", {"w": np.zeros((2, 3))}, ValueError, "given must be keyed"),
+        ("mean", {0: np.zeros((2, 3))}, ValueError, "given must be keyed"),
+        ("mean", {"key": np.zeros((2, 4))}, ValueError, r"shape .*3.* got \(2, 4\)"),
         ("mean", {"key": np.zeros(3)}, ValueError, "axes"),
         ("mean", {"key": np.zeros((0, 3))}, ValueError, "empty"),
         ("mean", {"key": np.full((2, 3), np.nan)}, ValueError, "finite"),
-        ("mean", {"key": np.array([["a"] * 3])}, TypeError, "castable"),
+        ("mean", {"key": np.array([["a"] * 3])}, TypeError, "numbers, got dtype <U1"),
         ("average", {"key": np.zeros((2, 3))}, ValueError, "names must be pm.Deterministic"),
         ("y", {"key": np.zeros((2, 3))}, ValueError, "names must be pm.Deterministic"),
     ],
@@ -565,5 +565,3 @@ def test_a_loss_that_is_not_finite_names_step_and_variable_and_keeps_the_last_go
     assert np.isfinite(found.loss).all() and all(
         np.isfinite(a).all() for a in (*found.mean.values(), *found.sd.values())
     )
-
-

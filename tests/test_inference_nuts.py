@@ -6,7 +6,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 
-from bnn_course import _graph, data, inference, models
+from bnn_course import _problem, data, inference, models
 
 RNG = np.random.default_rng(21)
 X = RNG.normal(size=(60, 3))
@@ -127,7 +127,7 @@ def test_a_model_is_compiled_once_and_again_when_its_data_change(monkeypatch):
 
 def test_only_the_last_model_stays_compiled():
     def kept():
-        return sum(made[0][0] == "nuts" for compiled in _graph._COMPILED.values() for made in compiled)
+        return sum(kind == ("nuts",) for made in _problem._MADE.values() for kind in made)
 
     models = [regression_model(), regression_model()]
     for model in [*models, models[0]]:
@@ -142,6 +142,28 @@ def test_trajectories_double_at_most_as_often_as_asked():
     free, bounded = (inference.nuts(model, **few, max_treedepth=depth).sample_stats for depth in (10, 2))
     assert bounded["n_steps"].max() == 3 < free["n_steps"].max()
     assert bounded["reached_max_treedepth"].values.any()
+
+
+def test_an_interrupted_run_keeps_the_draws_that_all_chains_have(monkeypatch):
+    """nutpie fills chains that were cut short with NaN."""
+    original = inference.nutpie.sample
+
+    def interrupted(*arguments, **options):
+        trace = original(*arguments, **options)
+        for name in trace["sample_stats"].data_vars:
+            if trace["sample_stats"][name].dtype.kind == "f":
+                trace["sample_stats"][name].values[1, done:] = np.nan
+        return trace
+
+    monkeypatch.setattr(inference.nutpie, "sample", interrupted)
+    done = 120
+    with pytest.warns(RuntimeWarning, match=r"interrupted: 120 of 500 draws .* are kept") as caught:
+        found = inference.nuts(conjugate_model(), **SETTINGS)
+    assert found.posterior["mu"].shape == found.sample_stats["lp"].shape == (4, 120)
+    assert np.isfinite(found.posterior["mu"].values).all() and caught[0].filename == __file__
+    done = 0
+    with pytest.raises(KeyboardInterrupt, match="nothing can be kept"):
+        inference.nuts(conjugate_model(), **SETTINGS)
 
 
 def test_warnings_of_convergence_reach_the_student(caplog):

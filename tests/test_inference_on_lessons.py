@@ -80,15 +80,8 @@ def readings_04():
     return {"readings": np.random.default_rng(2017).normal(1.0, 2.0, 2_000)}
 
 
-def moons_06():
-    """The data of lesson 06's models; further down the lesson has others under these names."""
-    x, y = data.make_moons(100, noise=0.3, rng=np.random.default_rng(2017))
-    return {"x": x, "y": y}
-
-
 FEW_06 = 'models.bnn_model(few_x, few_y, hidden=(8,), hyperprior="half_cauchy", centred={})'
-ADVI_06 = """models.bnn_model(x, y, hidden=(8,), prior="{}", hyperprior="inverse_gamma",
-                 hyperprior_parameters={{"alpha": 1, "beta": 0.7}})"""
+MOONS_06 = 'network(*points("moons", 0)[0], "{}", "{}")'
 
 LESSONS = {
     "00 moons": Source("00", "moons_model"),
@@ -106,19 +99,20 @@ LESSONS = {
     "04 potential": Source("04", "potential_model(height)[0]"),
     "05 moons": Source("05", "moons_model(x, y)", a_network_task),
     "05 two layers": Source("05", "deep"),
-    "06 Student-t": Source("06", "hierarchical_model", moons_06),
+    "06 Student-t": Source("06", MOONS_06.format("Student-t", "Half-Cauchy")),
     "06 centred": Source("06", FEW_06.format(True)),
     "06 non-centred": Source("06", FEW_06.format(False)),
-    "06 Cauchy": Source("06", ADVI_06.format("cauchy"), moons_06),
-    "06 Normal": Source("06", ADVI_06.format("normal"), moons_06),
+    "06 Cauchy": Source("06", MOONS_06.format("Cauchy", "Inverse-Gamma")),
+    "06 Normal": Source("06", MOONS_06.format("Normal", "fixed 3 and 10")),
     "07 separate": Source("07", "separate_model(x[:3], y[:3], same_for_all(0), same_for_all(1))"),
     "07 hierarchical": Source("07", "hierarchical_model(x[:3], y[:3])"),
     "07 centred": Source("07", "hierarchical_model(x[:3], y[:3], centred=True)"),
-    "08 lasso": Source("08", "lasso_model", lambda: {"w": None}),
-    "08 Normal": Source("08", 'sample("Normal", x, y, 0)'),
-    "08 Laplace": Source("08", 'sample("Laplace", x, y, 0)'),
-    "08 horseshoe": Source("08", 'sample("horseshoe", x, y, 0)'),
-    "08 digits": Source("08", "network", digits_08),
+    "J lasso": Source("J", "lasso_model"),
+    "08 Normal": Source("08", "regression(normal, make_task(0))"),
+    "08 Laplace": Source("08", "regression(laplace, make_task(0))"),
+    "08 horseshoe": Source("08", "regression(horseshoe, make_task(0))"),
+    "08 relevance": Source("08", "network(relevance, make_curved_task(0))"),
+    "08 digits": Source("08", "laplace_network", digits_08),
     "09 digits": Source("09", "digit_model", some_digits("train_images", "train_labels")),
     "10 digits": Source("10", "source_model", some_digits("old_images", "old_labels", below=5)),
 }

@@ -95,19 +95,6 @@ def test_reliability_bars_exist_when_all_are_right_or_wrong(ax, share):
     assert bar[:, 1].min() >= -1e-9 and bar[:, 1].max() <= 1 + 1e-9 and np.ptp(bar[:, 1]) > 0.2
 
 
-def test_risk_coverage_curve_draws_the_curve(ax):
-    curve = u.risk_coverage([0.1, 0.2, 0.3], [False, False, True])
-    line = p.risk_coverage_curve(ax, curve, "entropy")
-    assert np.array_equal(line.get_xydata(), np.c_[curve.coverage, curve.risk])
-    assert "%" in ax.xaxis.get_major_formatter()(0.5) and ax.get_ylim()[0] == 0
-
-
-def test_a_dot_marks_where_a_curve_of_tied_scores_begins(ax):
-    tied = p.risk_coverage_curve(ax, u.risk_coverage([0, 0, 1, 1], [0, 0, 1, 0]))
-    distinct = p.risk_coverage_curve(ax, u.risk_coverage(np.arange(200), np.arange(200) > 150))
-    assert (tied.get_marker(), tied.get_markevery()) == ("o", [0]) and distinct.get_marker() == "None"
-
-
 def test_picture_is_dark_ink_on_white_without_ticks(ax):
     drawn = p.picture(ax, IMAGES[0])
     assert np.array_equal(drawn.get_array(), IMAGES[0]) and drawn.get_clim() == (0, 255)
@@ -153,24 +140,22 @@ def test_gallery_places_its_cells_also_where_constrained_layout_is_the_default()
     with matplotlib.rc_context({"figure.constrained_layout.use": True}):
         figure = Figure(figsize=(8, 6), dpi=100)
         FigureCanvasAgg(figure)
-        p.gallery(figure, IMAGES, MEAN, LABELS)
+        p.gallery(figure, IMAGES, MEAN, LABELS, draws=CUBE)
         figure.canvas.draw()  # a warning is an error here
 
 
-def test_gallery_without_labels_says_only_what_was_predicted(fig):
-    ((picture_ax, _),) = p.gallery(fig, IMAGES[:1], MEAN[:1])
-    assert [t.get_text() for t in picture_ax.texts] == ["predicted", str(MEAN[0].argmax())]
-
-
-@pytest.mark.parametrize(("true", "colour"), [(0, p.BLUE), (1, p.VERMILLION), (None, p.DARK)])
+@pytest.mark.parametrize(("true", "colour"), [(0, p.BLUE), (1, p.VERMILLION)])
 def test_the_predicted_digit_is_blue_when_right_and_vermillion_when_wrong(fig, true, colour):
-    labels = None if true is None else [true]
-    ((picture_ax, _),) = p.gallery(fig, IMAGES[:1], np.array([[0.6, 0.4]]), labels)
+    probability = np.array([[0.6, 0.4]])
+    ((picture_ax, _),) = p.gallery(fig, IMAGES[:1], probability, [true], draws=probability[None])
     assert picture_ax.texts[-1].get_text() == "0" and picture_ax.texts[-1].get_color() == colour
 
 
 def test_gallery_runs_row_by_row_from_the_top(fig):
-    boxes = [picture_ax.get_position() for picture_ax, _ in p.gallery(fig, IMAGES[:7], MEAN[:7])]
+    boxes = [
+        picture_ax.get_position()
+        for picture_ax, _ in p.gallery(fig, IMAGES[:7], MEAN[:7], LABELS[:7], draws=CUBE[:, :7])
+    ]
     assert boxes[0].x0 < boxes[1].x0 < boxes[4].x0 and boxes[5].y1 < boxes[0].y0
     assert boxes[5].x0 == pytest.approx(boxes[0].x0)
 
@@ -222,8 +207,7 @@ DRAWN = {
     "reliability_diagram": lambda ax: p.reliability_diagram(ax, u.reliability(MEAN, LABELS), label="a"),
     "picture": lambda ax: p.picture(ax, IMAGES[0]),
     "class_bars": lambda ax: p.class_bars(ax, MEAN[0], true=1, draws=CUBE[:, 0]),
-    "gallery": lambda ax: p.gallery(ax.figure, IMAGES, MEAN, LABELS),
-    "risk_coverage_curve": lambda ax: p.risk_coverage_curve(ax, u.risk_coverage(MEAN[:, 0], LABELS > 4), "a"),
+    "gallery": lambda ax: p.gallery(ax.figure, IMAGES, MEAN, LABELS, draws=CUBE),
     "probability_map": lambda ax: p.probability_map(ax, range(4), range(3), np.eye(3, 4), kind="probability"),
     "scatter_classes": lambda ax: p.scatter_classes(ax, RNG.normal(size=(15, 2)), LABELS % 7),
 }
@@ -256,7 +240,7 @@ TABLE = u.reliability(MEAN, LABELS)
 
 REFUSED = {
     "a figure for axes": (lambda ax: p.picture(ax.figure, IMAGES[0]), TypeError, "ax", "Figure"),
-    "axes for a figure": (lambda ax: p.gallery(ax, IMAGES, MEAN), TypeError, "fig", "Axes"),
+    "axes for a figure": (lambda ax: p.gallery(ax, IMAGES, MEAN, LABELS, draws=CUBE), TypeError, "fig", "Axes"),
     "steps without losses": (lambda ax: p.loss_curve(ax, [1, 2, 3], [1.0, 2.0]), ValueError, "loss", "(2,)"),
     "a loss that is NaN": (lambda ax: p.loss_curve(ax, [1, 2], [1.0, np.nan]), ValueError, "loss", "nan at index (1,)"),
     "a loss that is masked": (lambda ax: p.loss_curve(ax, [1, 2], np.ma.masked_equal([1, 2], 2)), ValueError, "loss", "1 masked of 2"),
@@ -264,19 +248,19 @@ REFUSED = {
     "a window of zero": (lambda ax: p.loss_curve(ax, [1], [1.0], window=0), ValueError, "window", "0"),
     "a window too wide": (lambda ax: p.loss_curve(ax, [1], [1.0], window=2), ValueError, "window", "2"),
     "probabilities for a reliability": (lambda ax: p.reliability_diagram(ax, MEAN), TypeError, "reliability", "ndarray"),
-    "an array for a curve": (lambda ax: p.risk_coverage_curve(ax, MEAN), TypeError, "curve", "ndarray"),
     "a flat picture": (lambda ax: p.picture(ax, np.zeros(784)), ValueError, "image", "shape (784,)"),
-    "floats up to 255": (lambda ax: p.picture(ax, IMAGES[0] * 1.0), ValueError, "image", "values from 0 to 255"),
-    "negative pixels": (lambda ax: p.picture(ax, -IMAGE), ValueError, "image", "values from -255"),
+    "floats up to 255": (lambda ax: p.picture(ax, IMAGES[0] * 1.0), ValueError, "image", "2.0 at index"),
+    "pixels above 255": (lambda ax: p.picture(ax, IMAGE * 2), ValueError, "image", "256 at index"),
+    "negative pixels": (lambda ax: p.picture(ax, -IMAGE), ValueError, "image", "-1"),
     "bars of a matrix": (lambda ax: p.class_bars(ax, MEAN), ValueError, "probability", "shape (15, 10)"),
     "bars that do not sum to 1": (lambda ax: p.class_bars(ax, [0.5, 0.4]), ValueError, "probability", "0.9"),
     "a true class too large": (lambda ax: p.class_bars(ax, [0.5, 0.5], true=2), ValueError, "true", "label 2"),
     "draws of other classes": (lambda ax: p.class_bars(ax, [0.5, 0.5], draws=CUBE[:, 0]), ValueError, "draws", "(12, 10)"),
-    "pictures without probabilities": (lambda ax: p.gallery(ax.figure, IMAGES, MEAN[:3]), ValueError, "probability", "(3, 10)"),
-    "a gallery of no pictures": (lambda ax: p.gallery(ax.figure, IMAGES[:0], MEAN[:0]), ValueError, "images", "shape (0, 28, 28)"),
-    "a gallery label too large": (lambda ax: p.gallery(ax.figure, IMAGES, MEAN, LABELS + 1), ValueError, "labels", "label 10 at index (9,)"),
-    "gallery draws of other items": (lambda ax: p.gallery(ax.figure, IMAGES, MEAN, draws=CUBE[:, :3]), ValueError, "draws", "(12, 3, 10)"),
-    "a gallery that does not fit": (lambda ax: p.gallery(ax.figure, np.repeat(IMAGES, 2, 0), np.repeat(MEAN, 2, 0)), ValueError, "fig", "8.00 × 6.00"),
+    "pictures without probabilities": (lambda ax: p.gallery(ax.figure, IMAGES, MEAN[:3], LABELS, draws=CUBE), ValueError, "probability", "(3, 10)"),
+    "a gallery of no pictures": (lambda ax: p.gallery(ax.figure, IMAGES[:0], MEAN[:0], LABELS[:0], draws=CUBE), ValueError, "images", "shape (0, 28, 28)"),
+    "a gallery label too large": (lambda ax: p.gallery(ax.figure, IMAGES, MEAN, LABELS + 1, draws=CUBE), ValueError, "labels", "label 10 at index (9,)"),
+    "gallery draws of other items": (lambda ax: p.gallery(ax.figure, IMAGES, MEAN, LABELS, draws=CUBE[:, :3]), ValueError, "draws", "(12, 3, 10)"),
+    "a gallery that does not fit": (lambda ax: p.gallery(ax.figure, *(np.repeat(a, 2, 0) for a in (IMAGES, MEAN, LABELS)), draws=np.repeat(CUBE, 2, 1)), ValueError, "fig", "8.00 × 6.00"),
     "a map turned round": (lambda ax: p.probability_map(ax, *GRID, np.zeros((4, 3)), kind="probability"), ValueError, "values", "(4, 3)"),
     "a probability above 1": (lambda ax: p.probability_map(ax, *GRID, np.full((3, 4), 1.5), kind="probability"), ValueError, "values", "1.5"),
     "a negative uncertainty": (lambda ax: p.probability_map(ax, *GRID, np.full((3, 4), -1.0), kind="uncertainty"), ValueError, "values", "-1.0"),

@@ -47,7 +47,7 @@ def test_the_log_density_is_that_of_pymc(name):
     with precision_of(name):
         model = MODELS[name]()
         theirs, ours = model.compile_logp(mode="FAST_COMPILE"), inference.log_density(model)
-        relative = 1e-6 if name == "single_precision" else 1e-9
+        relative = 1e-6 if name == "single_precision" else 1e-10
         for point in points(model, 3):
             assert ours(point) == pytest.approx(float(theirs(point)), rel=relative, abs=relative)
 
@@ -159,8 +159,27 @@ def test_the_record_holds_models_of_both_pymcs_and_no_others():
     assert {name for _, name, _ in keys} <= set(MODELS) and {method for *_, method in keys} == set(study.METHODS)
 
 
-# Both ADVIs end apart, and it is not known yet which errs.
-DISPUTED = {"noise_that_depends_on_the_input", "weibull_survival"}
+# Where both ADVIs end apart, ours has the higher ELBO. With its constant step size, PyMC's is still on its way after
+# 20 000 steps (0.08 nats lower), and one of its first, wide draws makes the Weibull density so large that Adam, which
+# remembers the slope, never moves again (lower by millions of nats).
+LEFT_BEHIND = ["noise_that_depends_on_the_input", "weibull_survival"]
+
+
+def elbos(model, q, noise):
+    """Estimates of the ELBO of independent Normals {name: (mean, sd)}, by PyMC's own log density."""
+    log_density = model.compile_logp(mode="FAST_COMPILE")
+    entropy = sum((np.log(sd) + 0.5 * np.log(2 * np.pi * np.e)).sum() for _, sd in q.values())
+    draws = [{name: mean + sd * draw[name] for name, (mean, sd) in q.items()} for draw in noise]
+    return np.array([float(log_density(draw)) for draw in draws]) + entropy
+
+
+@pytest.mark.parametrize("name", LEFT_BEHIND)
+def test_where_both_advis_end_apart_ours_has_the_higher_elbo(name):
+    model, rng = MODELS[name](), np.random.default_rng(3)
+    theirs, ours = study.both_advis(model)
+    noise = [{name: rng.normal(size=np.shape(mean)) for name, (mean, _) in ours.items()} for _ in range(2_000)]
+    gain = elbos(model, ours, noise) - elbos(model, theirs, noise)
+    assert gain.mean() > 0.03
 
 
 def test_what_was_compared_agrees_and_what_was_not_says_why():
@@ -170,4 +189,4 @@ def test_what_was_compared_agrees_and_what_was_not_says_why():
             assert re.search(r"inference\.nuts|pm\.fit|pm\.sample", line["sentence"]), line
         elif float(line["distance"]) > study.TOLERANCE[line["method"]]:
             apart.add((line["method"], line["model"]))
-    assert apart == {("advi", name) for name in DISPUTED}
+    assert apart == {("advi", name) for name in LEFT_BEHIND}

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from ipywidgets import Dropdown, FloatSlider, IntSlider
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 from scipy.ndimage import affine_transform, rotate
 from scipy.special import softmax
@@ -154,15 +155,16 @@ def draw_rejecting(figure: Figure, percent: float, score: str) -> str:
 def _draw_risks(ax, score, coverage, risk):
     for other in SCORES:
         curve = _ranked(other)[1]
-        thin = uncertainty.RiskCoverage(curve.coverage[6899::10], curve.risk[6899::10])
-        chosen = other == score
-        style = {"color": plots.BLUE, "zorder": 3} if chosen else {"color": plots.GREY, "linewidth": 0.8}
-        plots.risk_coverage_curve(ax, thin, linestyle="-", marker="", **style)
+        chosen = {"color": plots.BLUE, "linewidth": 1.8, "zorder": 3}
+        style = chosen if other == score else {"color": plots.GREY, "linewidth": 0.8}
+        ax.plot(curve.coverage[6899::10], curve.risk[6899::10], **style)
     ax.plot(coverage, risk, "o", color=plots.VERMILLION, markersize=8, zorder=4, clip_on=False)
     ax.axvspan(coverage, 1, color=plots.PALE, alpha=0.6, linewidth=0)
     ax.text(0.695, 0.0192, f"blue: {score}\ngrey: the other scores", fontsize=9, va="top")
     ax.set(xlim=(0.69, 1), xlabel="coverage: share kept (grey band: rejected)")
     ax.set(ylim=(0, 0.02), yticks=[0, 0.005, 0.01, 0.015, 0.02], ylabel="risk")
+    ax.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0, symbol=" %"))
+    ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %"))
 
 
 def _draw_row(ax, images, labels, answers):

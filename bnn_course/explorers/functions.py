@@ -85,7 +85,7 @@ def prior_functions(family: str, scale: float, width: int, depth: int, activatio
 
 
 def half_of_the_way(functions: Array) -> Array:
-    """Return the smallest share of the axis that holds half of a function's variation, as in lesson 06.
+    """Return the smallest share of the axis that holds half of a function's variation.
 
     Parameters
     ----------

@@ -93,20 +93,20 @@ def draw_gaussian(
     prior_mean, prior_sd : float
         Of the Normal prior; the standard deviation is positive.
     n : int
-        Number of data, at least 1.
+        Number of observations, at least 1.
     data_mean : float
         Their mean.
     noise_sd : float
-        Standard deviation of one datum, > 0.
+        Standard deviation of one observation, > 0.
 
     Returns
     -------
     str
         MAP, mean, central 90 % interval, and whose precision it is.
     """
-    data = np.full(n, float(data_mean))  # only their mean matters
-    posterior = exact.normal_mean_posterior(data, noise_sd=noise_sd, prior_mean=prior_mean, prior_sd=prior_sd)
-    mean, sd = float(posterior.mean[0]), float(posterior.covariance[0, 0]) ** 0.5
+    shifted = np.full(n, data_mean - prior_mean)  # only the mean of the data matters
+    posterior = exact.regression_posterior(np.ones((n, 1)), shifted, noise_sd=noise_sd, prior_sd=prior_sd)
+    mean, sd = float(prior_mean + posterior.mean[0]), float(posterior.covariance[0, 0]) ** 0.5
     low, high = mean + sd * ndtri(TAILS)
     line = np.union1d(np.linspace(-6, 6, 401), mean + sd * np.linspace(-5, 5, 201))
     normals = [(prior_mean, prior_sd), (data_mean, noise_sd / n**0.5), (mean, sd)]
@@ -120,7 +120,7 @@ def draw_gaussian(
 
 
 def gaussian() -> Explorer:
-    """Return the explorer of a mean: a Normal prior times data with Normal noise.
+    """Return the explorer of a mean: a Normal prior times observations with Normal noise.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def gaussian() -> Explorer:
         "and narrower than both. Its central 90 % is shaded, and a line marks its top, which is its mean.",
         prior_mean=FloatSlider(value=-1, min=-4, max=4, step=0.5, description="prior mean"),
         prior_sd=SelectionSlider(value=1, options=scale(0.1, 0.2, 0.5, 1, 2, 5), description="prior sd $s_0$"),
-        n=IntSlider(value=4, min=1, max=100, description="number of data $N$"),
+        n=IntSlider(value=4, min=1, max=100, description="observations $N$"),
         data_mean=FloatSlider(value=2, min=-4, max=4, step=0.5, description="mean of the data"),
         noise_sd=SelectionSlider(value=2, options=scale(0.2, 0.5, 1, 2, 4), description=r"noise sd $\sigma$"),
     )

@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from ipywidgets import Dropdown, SelectionSlider
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -24,106 +25,62 @@ BIN = 0.1  # width of a bin of the recorded histogram, in powers of ten
 
 
 class Record(NamedTuple):
-    """What the study measured, arranged by `errors` and `ratios`."""
+    """What the study measured, means over the seeds, from `read`.
 
-    shares: tuple[float, ...]
-    error: dict[tuple[str, str, str], Array]
-    left: Array
-    share: dict[tuple[str, str], Array]
+    Attributes
+    ----------
+    error : DataFrame (setting × prior × rule, share removed)
+        Test error in [0, 1].
+    ratios : DataFrame (setting × prior, bin)
+        Share of all weights in a bin of their signal-to-noise ratio; a bin is named by its left end, as power of ten.
+    """
+
+    error: pd.DataFrame
+    ratios: pd.DataFrame
 
 
-def columns(table: Mapping[str, ArrayLike], *names: str) -> dict[str, Array]:
-    """Take columns of a table out as arrays.
+def read(table: Mapping[str, ArrayLike], histogram: Mapping[str, ArrayLike]) -> Record:
+    """Arrange the record of the study.
 
     Parameters
     ----------
     table : mapping of str to array, for example a pandas DataFrame
-    *names : str
+        notebooks/records/pruning_mnist.csv.
+    histogram : mapping of str to array
+        notebooks/records/pruning_mnist_histogram.csv.
 
     Returns
     -------
-    dict of str to array
+    Record
 
     Raises
     ------
     ValueError
         If a column is missing.
     """
-    missing = [name for name in names if name not in table]
-    if missing:
+    accuracy = _means(table, ["prior", "rule"], along="removed", of="accuracy")
+    return Record(1 - accuracy, _means(histogram, ["prior"], along="left", of="share"))
+
+
+def _means(table, names, *, along, of):
+    """Means over the seeds, a row for each setting and name, a column for each place along."""
+    needed = ["passes", "prior_sd", *names, along, of]
+    if missing := [name for name in needed if name not in table]:
         raise ValueError(f"table must have the column {missing[0]!r}, got {list(table)}: read the record")
-    return {name: np.asarray(table[name]) for name in names}
+    frame = pd.DataFrame({name: table[name] for name in needed})
+    titles = {fit: title for title, fit in SETTINGS.items()}
+    frame["setting"] = [titles.get(fit) for fit in zip(frame["passes"], frame["prior_sd"], strict=True)]
+    return frame.pivot_table(index=["setting", *names], columns=along, values=of)
 
 
-def errors(table: Mapping[str, ArrayLike]) -> tuple[tuple[float, ...], dict[tuple[str, str, str], Array]]:
-    """Arrange the record by setting, prior, rule and share removed.
-
-    Parameters
-    ----------
-    table : mapping of str to array
-        notebooks/records/pruning_mnist.csv.
-
-    Returns
-    -------
-    shares : tuple of float
-        Shares removed, from small to large.
-    errors : dict of (setting, prior, rule) to array (seed, share)
-        Test error in [0, 1].
-    """
-    record = columns(table, "prior", "prior_sd", "passes", "rule", "seed", "removed", "accuracy")
-    found = {}
-    for setting, prior, here in _fits(record):
-        for rule in RULES:
-            shares, accuracy = _by_seed(record, here & (record["rule"] == rule), "removed", "accuracy")
-            found[setting, prior, rule] = 1 - accuracy
-    return tuple(shares.tolist()), found
-
-
-def _fits(record):
-    """Every setting and prior, and which rows of the record are theirs."""
-    for setting, (passes, sd) in SETTINGS.items():
-        for prior in PRIORS:
-            here = (record["passes"] == passes) & (record["prior_sd"] == sd)
-            yield setting, prior, here & (record["prior"] == prior)
-
-
-def _by_seed(record, here, along, values):
-    """Values (seed, place) of the chosen rows, and the places along the second axis."""
-    rows = np.flatnonzero(here)
-    rows = rows[np.lexsort((record[along][rows], record["seed"][rows]))]
-    places = np.unique(record[along][rows])
-    return places, record[values][rows].reshape(-1, len(places))
-
-
-def ratios(histogram: Mapping[str, ArrayLike]) -> tuple[Array, dict[tuple[str, str], Array]]:
-    """Arrange the record of signal-to-noise ratios by setting and prior.
-
-    Parameters
-    ----------
-    histogram : mapping of str to array
-        notebooks/records/pruning_mnist_histogram.csv.
-
-    Returns
-    -------
-    left : array (bin,)
-        Left ends of the bins, as powers of ten.
-    share : dict of (setting, prior) to array (bin,)
-        Share of all weights in a bin, mean over the seeds.
-    """
-    record = columns(histogram, "prior", "prior_sd", "passes", "seed", "left", "share")
-    found = {}
-    for setting, prior, here in _fits(record):
-        left, share = _by_seed(record, here, "left", "share")
-        found[setting, prior] = share.mean(axis=0)
-    return left, found
-
-
-def threshold(left: Array, share: Array, removed: float) -> float:
+def threshold(edges: Array, share: Array, removed: float) -> float:
     """Find the power of ten below which the wanted share of the weights lies, linear within a bin.
 
     Parameters
     ----------
-    left, share : arrays (bin,)
+    edges : array (bin + 1,)
+        As powers of ten.
+    share : array (bin,)
     removed : float
         In [0, 1].
 
@@ -132,7 +89,7 @@ def threshold(left: Array, share: Array, removed: float) -> float:
     float
     """
     below = np.concatenate([[0], np.cumsum(share)]) / share.sum()
-    return float(np.interp(removed, below, np.append(left, left[-1] + BIN)))
+    return float(np.interp(removed, below, edges))
 
 
 def draw_curve(figure: Figure, removed: float, prior: str, setting: str, record: Record) -> str:
@@ -143,7 +100,7 @@ def draw_curve(figure: Figure, removed: float, prior: str, setting: str, record:
     figure : matplotlib.figure.Figure
         Empty.
     removed : float
-        Share of the weights set to zero, one of `shares`.
+        Share of the weights set to zero, one of the record's.
     prior : {"Normal", "Laplace"}
     setting : {"20 passes, sd 1", "100 passes, sd 1", "20 passes, sd 0.1"}
     record : Record
@@ -153,19 +110,21 @@ def draw_curve(figure: Figure, removed: float, prior: str, setting: str, record:
     str
         The line of numbers.
     """
-    place = record.shares.index(one_of(removed, "removed", record.shares))
+    shares = record.error.columns.tolist()
+    place = shares.index(one_of(removed, "removed", shares))
     one_of(prior, "prior", PRIORS)
-    one_of(setting, "setting", SETTINGS)
+    one_of(setting, "setting", list(SETTINGS))
     other = PRIORS[1 - PRIORS.index(prior)]
-    mean = {(p, rule): record.error[setting, p, rule].mean(axis=0) for p in PRIORS for rule in RULES}
-    border = threshold(record.left, record.share[setting, prior], removed)
+    error, ratios = record.error.loc[setting], record.ratios.loc[setting, prior]
+    edges = np.append(ratios.index, ratios.index[-1] + BIN)
+    border = threshold(edges, ratios.to_numpy(), removed)
     curve, bars = figure.subplots(1, 2)
     figure.subplots_adjust(left=0.09, right=0.98, bottom=0.15, top=0.86, wspace=0.28)
-    _curves(curve, {rule: mean[prior, rule] for rule in RULES}, mean[other, RULES[0]], other)
+    _curves(curve, error.loc[prior], error.loc[other, RULES[0]], other)
     curve.axvline(place, color=plots.BLACK, linewidth=1, linestyle=":")
-    curve.set_xticks(range(len(record.shares)), [f"{100 * share:.0f}" for share in record.shares])
-    _histogram(bars, record.share[setting, prior], np.append(record.left, record.left[-1] + BIN), border)
-    shown = {key: round(100 * (1 - error[place]), 6) for key, error in mean.items()}
+    curve.set_xticks(range(len(shares)), [f"{100 * share:.0f}" for share in shares])
+    _histogram(bars, ratios, edges, border)
+    shown = {key: round(100 * (1 - rate), 6) for key, rate in error[removed].items()}
     where = f", all with a ratio below {10**border:.2g}" if removed else ""
     return (
         f"{prior} prior, {setting}: {100 * removed:.0f} % of the weights removed{where}, "
@@ -175,12 +134,13 @@ def draw_curve(figure: Figure, removed: float, prior: str, setting: str, record:
     )
 
 
-def _curves(ax, by_rule, other_error, other):
-    """Test errors in per cent on a logarithmic axis."""
-    for (rule, error), style, marker, colour in zip(by_rule.items(), *STYLES, strict=True):
-        ax.plot(np.log10(100 * error), linestyle=style, marker=marker, markersize=4, color=colour, label=rule)
-    ax.plot(np.log10(100 * other_error), color=plots.GREY, linewidth=1.2, label=f"{other} prior", zorder=1)
-    ax.set(xlabel="weights removed (%)", ylabel="test error (%)", ylim=(0.15, 2))
+def _curves(ax, error, other_error, other):
+    """Test errors (rule, share removed) in per cent on a logarithmic axis."""
+    for rule, style, marker, colour in zip(RULES, *STYLES, strict=True):
+        height = np.log10(100 * error.loc[rule].to_numpy())
+        ax.plot(height, linestyle=style, marker=marker, markersize=4, color=colour, label=rule)
+    ax.plot(np.log10(100 * other_error.to_numpy()), color=plots.GREY, linewidth=1.2, label=f"{other} prior", zorder=1)
+    ax.set(xlabel="weights removed (%), not to scale", ylabel="test error (%)", ylim=(0.15, 2))
     ax.set_yticks(np.log10([2, 5, 20, 90]), ["2", "5", "20", "90"])
     ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=2, frameon=False, fontsize=8, columnspacing=1)
 
@@ -211,8 +171,8 @@ def curve(table: Mapping[str, ArrayLike], histogram: Mapping[str, ArrayLike]) ->
     -------
     Explorer
     """
-    record = Record(*errors(table), *ratios(histogram))
-    shares = [(f"{100 * share:.0f} %", share) for share in record.shares]
+    record = read(table, histogram)
+    shares = [(f"{100 * share:.0f} %", share) for share in record.error.columns.tolist()]
     return Explorer(
         partial(draw_curve, record=record),
         "Left, test error against the share of weights removed, by three rules; a dotted line marks the chosen share."

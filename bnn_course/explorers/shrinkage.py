@@ -71,7 +71,7 @@ def draw_tasks(figure: Figure, share: float, width: float, task: int, table: dic
     i, j = widths.index(one_of(width, "width", widths)), shares.index(one_of(share, "share", shares))
     t = one_of(positive_integer(task, "task"), "task", range(1, len(table["x"]) + 1)) - 1
     left, right = figure.subplots(1, 2, width_ratios=[4, 3])
-    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.97, wspace=0.28)
+    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.15, top=0.93, wspace=0.28)
     _ladder(left, table["tip"][i], j, t, table["best_tip"])
     left.set_xticks(range(0, len(shares), 2), [f"{value:g}" for value in shares[::2]])
     plots.probability_map(right, table["axis"], table["axis"], table["map"][i, j, t], kind="probability")
@@ -89,7 +89,7 @@ def draw_tasks(figure: Figure, share: float, width: float, task: int, table: dic
 
 
 def _ladder(ax, tip, place, task, best):
-    """One line a task from pooled to separate; the shown task dark."""
+    """One line per task from pooled to separate; the shown task dark."""
     ax.plot(tip, color=plots.PALE, linewidth=0.8)
     ax.plot(tip[:, task], color=plots.BLACK, linewidth=1.4)
     ax.axvline(place, color=plots.GREY, linewidth=1, linestyle=":")
@@ -99,6 +99,8 @@ def _ladder(ax, tip, place, task, best):
     ax.annotate("best\nrule", (1.01, best), xycoords=("axes fraction", "data"), fontsize=8, va="center")
     ax.set(xlabel="group spread $s/v$: pooled … separate", ylabel="p(class zero) at the tip", ylim=(0, 1))
     ax.set_yticks([0, 0.5, 1])
+    words = {"transform": ax.transAxes, "fontsize": plots.SMALL, "color": plots.DARK}
+    ax.text(0, 1.02, f"black: task {task + 1}; grey: the other tasks", **words)
 
 
 def tasks(ladder: Mapping[str, ArrayLike]) -> Explorer:
@@ -118,8 +120,8 @@ def tasks(ladder: Mapping[str, ArrayLike]) -> Explorer:
     options = [(ends.get(share, text), share) for text, share in scale(*table["share"].tolist())]
     return Explorer(
         partial(draw_tasks, table=table),
-        "Left, eighteen lines, one a task, from the pooled network to separate ones: the probability of the right class"
-        " at the tip of the moon. Right, one task's map of probabilities with its points and its border.",
+        "Left, eighteen lines, one per task, from the pooled network to separate ones: the probability of the right"
+        " class at the tip of the moon. Right, one task's map of probabilities with its points and its border.",
         size=(6, 3.2),
         share=SelectionSlider(options=options, value=1.0, description="group spread $s/v$"),
         width=Dropdown(options=scale(*table["width"].tolist()), description="prior sd $v$"),

@@ -260,7 +260,7 @@ def ascent(eta: float, draws: int, start: float) -> Array:
         try:
             path = variational.advi(log_joint, gradient, at, steps=STEPS, eta=eta, draws=draws, rng=rng).path
         except variational.FitError as error:
-            path = error.fit.path
+            path = error.made.path
     return path[..., 0]
 
 
