@@ -283,7 +283,7 @@ def check(*arguments):
 def notebooks(*arguments):
     """Set up, then build and execute the notebooks from notebooks/source."""
     setup()
-    done = run("-m", "tools", "lessons", *arguments)
+    done = run("-m", "tools", "lessons", *arguments) or run("-m", "tools", "exercises", *arguments)
     return done or run("-m", "tools", "readme", "--check" if "--check" in arguments else "--lessons")
 
 

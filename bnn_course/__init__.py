@@ -12,6 +12,7 @@ Rooms, in reading order (imports point upward only):
 `bnn_course.inference`          a `pm.Model` → its fitted posterior; the only room that knows backends
 `bnn_course.representations`    hidden layers of many networks, aligned (lesson 10)
 `bnn_course.claims`             a sentence, a value and a bound: one line when true, an error when false
+`bnn_course.exercises`          an answer → right, or a hint for this wrong one; `bnn_course.answers` holds them
 `bnn_course.plots`              one idea drawn on a given axes
 `bnn_course.explorers`          drawings of the lessons with controls on them
 ==============================  ==============================================================================

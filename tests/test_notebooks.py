@@ -1,9 +1,9 @@
-"""The lessons themselves, without running them: every rule of `tools.checks` holds."""
+"""The lessons and their exercises, without running them: every rule of `tools.checks` holds."""
 
 
 import pytest
 
-from tools import NOTEBOOKS, checks, form
+from tools import NOTEBOOKS, checks, exercises, form
 
 FOLDER = NOTEBOOKS
 LESSONS = checks.lesson_names(FOLDER)
@@ -29,6 +29,13 @@ def test_lesson_in_the_form_of_today(name, check):
 
 def test_the_list_of_lessons_in_the_old_form_names_lessons():
     assert set(LESSONS) >= form.NOT_YET
+
+
+@pytest.mark.parametrize("check", exercises.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", exercises.names(FOLDER))
+def test_exercises(name, check):
+    problems = check(FOLDER, name)
+    assert not problems, "\n".join(problems)
 
 
 @pytest.mark.parametrize("check", checks.OF_COURSE, ids=lambda check: check.__name__)

@@ -6,6 +6,7 @@
 `tools.checks`      what every lesson must satisfy, seen without running it
 `tools.form`        what a lesson in the form of today must satisfy besides: budgets, names, results
 `tools.build`       runs lessons and writes notebooks, figures, `lessons.json` and `CLAIMS.md`
+`tools.exercises`   exercises of a lesson → a notebook with blanks, and one with solutions
 `tools.seeds`       the claims of a lesson again, with fresh seeds
 `tools.decks`       the text of a deck → Marp's Markdown, filled from the built lessons
 `tools.slides`      runs Marp and writes the decks

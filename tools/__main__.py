@@ -2,9 +2,15 @@
 
 import sys
 
-from tools import build, readme, seeds, slides
+from tools import build, exercises, readme, seeds, slides
 
-WORDS = {"lessons": build.main, "slides": slides.main, "seeds": seeds.main, "readme": readme.main}
+WORDS = {
+    "lessons": build.main,
+    "exercises": exercises.main,
+    "slides": slides.main,
+    "seeds": seeds.main,
+    "readme": readme.main,
+}
 
 
 def main(arguments):
@@ -13,7 +19,7 @@ def main(arguments):
         return WORDS[arguments[0]](arguments[1:])
     print("Usage: python -m tools WORD …\n")
     for word, action in WORDS.items():
-        print(f"  {word:<8} {action.__doc__.splitlines()[0]}")
+        print(f"  {word:<9} {action.__doc__.splitlines()[0]}")
     return 0 if arguments in ([], ["help"]) else 2
 
 

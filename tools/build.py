@@ -212,33 +212,42 @@ def write(path, content):
 # Building -------------------------------------------------------------------------------------------------------------
 
 
-def build_lesson(folder, name):
-    """Run one lesson; write its notebook, figures and record, and CLAIMS.md. Nothing is written when a cell fails."""
+def executed(folder, name, source):
+    """Return the notebook of a text, run where it will stand, its figures, and what the run used."""
     claims = {claim.id: claim for claim in checks.course_claims(folder)}
-    notebook = text.notebook_of((folder / "source" / f"{name}.md").read_text(encoding="utf-8"), claims)
-    path = folder / f"{name}.ipynb"
-    if checks.is_appendix(name):  # its figures are drawn alike
-        write(path.parent / "matplotlibrc", (folder / "matplotlibrc").read_bytes())
+    notebook, place = text.notebook_of(source, claims), (folder / name).parent
+    if place != folder:  # its figures are drawn alike
+        write(place / "matplotlibrc", (folder / "matplotlibrc").read_bytes())
     with Usage() as usage:
-        run(notebook, path.parent)
-    figures = tidy(notebook)
-    records = records_text(folder, name, notebook.metadata.title, usage)
-    if name.startswith("00_"):
-        notebook.metadata["lessons"] = hashlib.sha256(records.encode()).hexdigest()
+        run(notebook, place)
+    return notebook, tidy(notebook), usage
+
+
+def write_notebook(folder, name, notebook, figures):
+    """Write a notebook and its figures; figures that it no longer draws go."""
     nbformat.validate(notebook)
-    write(path, nbformat.writes(notebook) + "\n")
-    _write_figures(folder / "figures" / text.number_of(name), figures)
-    write(folder / "lessons.json", records)
-    write(folder / "CLAIMS.md", checks.claims_page(folder))
-    return usage
+    write(folder / f"{name}.ipynb", nbformat.writes(notebook) + "\n")
+    _write_figures(checks.figures_of(folder, name), figures)
 
 
 def _write_figures(folder, figures):
-    """Write the figures of a lesson for the slides; those that it no longer draws go."""
     for path in set(checks.files_of(folder)) - {folder / file for file in figures}:
         path.unlink()
     for file, content in figures.items():
         write(folder / file, content)
+
+
+def build_lesson(folder, name):
+    """Run one lesson; write its notebook, figures and record, and CLAIMS.md. Nothing is written when a cell fails."""
+    source = (folder / "source" / f"{name}.md").read_text(encoding="utf-8")
+    notebook, figures, usage = executed(folder, name, source)
+    records = records_text(folder, name, notebook.metadata.title, usage)
+    if name.startswith("00_"):
+        notebook.metadata["lessons"] = hashlib.sha256(records.encode()).hexdigest()
+    write_notebook(folder, name, notebook, figures)
+    write(folder / "lessons.json", records)
+    write(folder / "CLAIMS.md", checks.claims_page(folder))
+    return usage
 
 
 def build(folder, names):

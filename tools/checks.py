@@ -32,7 +32,8 @@ FIGURE_PIXELS = (600, 400)
 GALLERY_PIXELS = (800, 600)
 BUDGET = {"seconds": 90, "megabytes": 1_000}
 BUDGETS = {
-    "06": {"seconds": 90, "megabytes": 1_100},  # compiles six models for NUTS and two for ADVI
+    "06": {"seconds": 90, "megabytes": 1_100},  # compiles six models for NUTS
+    "08": {"seconds": 90, "megabytes": 1_100},  # compiles four models for NUTS, then all of MNIST
     "09": {"seconds": 120, "megabytes": 1_500},
     "B": {"seconds": 120, "megabytes": 1_500},  # the images and the network of lesson 09
 }
@@ -74,13 +75,20 @@ class Claim(NamedTuple):
 def lesson_names(folder):
     """Return the names of all lessons, then of all appendices, that have a source or a notebook."""
     lessons = [*folder.glob("source/[0-9][0-9]_*.md"), *folder.glob("[0-9][0-9]_*.ipynb")]
+    lessons = {file.stem for file in lessons if not file.stem.endswith(".exercises")}
     appendices = [*folder.glob("source/appendix/[A-Z]_*.md"), *folder.glob("appendix/[A-Z]_*.ipynb")]
-    return sorted({file.stem for file in lessons}) + sorted({f"appendix/{file.stem}" for file in appendices})
+    return sorted(lessons) + sorted({f"appendix/{file.stem}" for file in appendices})
 
 
 def is_appendix(name):
     """Say whether a name is that of an appendix."""
     return name.startswith("appendix/")
+
+
+def figures_of(folder, name):
+    """Return where the figures of a lesson are: in figures/09, or in figures/solutions/09 those of its solutions."""
+    kind = name.rpartition("/")[0].replace("appendix", "")
+    return folder / "figures" / kind / text.number_of(name)
 
 
 def read_lesson(folder, name):
@@ -353,8 +361,7 @@ def _size(output):
 
 def figures_are_for_slides(lesson):
     """Every figure was drawn sharp and kept for the slides by the same run."""
-    problems, kept = [], set()
-    folder = lesson.folder / "figures" / text.number_of(lesson.name)
+    problems, kept, folder = [], set(), figures_of(lesson.folder, lesson.name)
     for cell in code_cells(lesson.notebook):
         for output in [] if text.is_explorer(cell) else pictures(cell):
             figure = output.metadata.get("figure")

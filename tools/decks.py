@@ -138,7 +138,7 @@ class Lessons:
 
     @functools.cache  # noqa: B019
     def _source(self, number):
-        paths = sorted((self.folder / "source").glob(f"{number}_*.md"))
+        paths = [path for path in (self.folder / "source").glob(f"{number}_*.md") if "." not in path.stem]
         if len(paths) != 1:
             raise DeckError(f"lesson {number} has no source")
         return lesson_text.source_cells(paths[0].read_text(encoding="utf-8"))

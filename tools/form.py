@@ -20,10 +20,6 @@ import nbformat
 from tools import ROOT, text
 
 NOT_YET = {
-    "05_bayesian_neural_networks",
-    "06_priors_and_hyperpriors",
-    "07_hierarchical_networks",
-    "08_sparsity_priors",
     "10_representations_and_transfer",
 }
 WORDS_A_MINUTE, LINES_A_MINUTE, ROUNDED_TO = 200, 12, 5

@@ -3,7 +3,7 @@
     lesson("08")["prune"]                                    the code of a cell
     lesson("08").run(until="prune")                          all cells up to that one; returns the names
     lesson("08").define("prune", given={"fit": fit})         only the statements that a name needs
-    lesson("08").check("08-mean", replace={"shrink": ("tanh", "sin")})     a claim, with what it needs, and a mistake
+    lesson("08").check("08-bias", replace={"laplace-rules": ("tanh", "sin")})  a claim, what it needs, a mistake
 
 A lesson's cells run in the folder of the notebooks, without output and windows.
 
@@ -149,7 +149,7 @@ class Lesson:
 @functools.cache
 def lesson(number: str) -> Lesson:
     """Return a lesson by its two digits, an appendix by its letter."""
-    paths = sorted((NOTEBOOKS / "source").glob(f"**/{number}_*.md"))
+    paths = [path for path in (NOTEBOOKS / "source").glob(f"**/{number}_*.md") if "." not in path.stem]
     if len(paths) != 1:
         raise LessonError(f"there must be one lesson {number}, got {[path.name for path in paths]}")
     return Lesson(paths[0])
