@@ -1,16 +1,18 @@
-"""Priors × scales × data sets × seeds: what the prior of a small network does to its predictions (lesson 06, S8–S12).
+"""Priors × scales × data sets × seeds: what the prior of a small network does to its predictions (lesson 06).
 
-    python studies/prior_grid.py              # fills notebooks/records/prior_grid.csv, about 10 minutes on one core
+    python studies/prior_grid.py              # fills notebooks/records/prior_grid.csv, about 20 minutes on one core
     python studies/prior_grid.py --jobs 8     # the same on eight
 
-Rows that exist are kept, so an interrupted run goes on where it was; delete the file to measure everything anew. Data,
-scores and the resumable grid are those of the lesson: this script takes its functions. The lesson samples by NUTS; here
-several hundred posteriors are wanted, so eight chains of Hamiltonian Monte Carlo (lesson 02) move at once, compiled by
-JAX for each prior and scale. The lesson repeats some cells by NUTS and compares.
+Rows that exist are kept, so an interrupted run goes on where it was; delete the file to measure everything anew.
+Network, priors and data are those of the lesson, the resumable grid is that of appendix G: this script takes their
+code. The lesson samples by NUTS; here several hundred posteriors are wanted, so eight chains of Hamiltonian Monte Carlo
+(lesson 02) move at once, compiled by JAX for each prior and hyperprior. The lesson repeats some cells by NUTS and
+compares.
 
-Columns: prior; scale (a fixed value, or the hyperprior); data set; seed of data and sampler; accuracy, NLL (nats) and
-ECE on 1000 fresh points; R-hat of the predicted probability (95 % quantile over those points); divergent transitions;
-posterior medians of the scale of the first and of the second layer (the fixed value where it is fixed).
+Columns: prior; scale (fixed for both layers, fixed for each, or the hyperprior); data set; seed of data and sampler;
+accuracy, NLL (nats) and ECE on 1000 fresh points; choose_nll, the NLL on 1000 others, to choose a scale by; R-hat of
+the predicted probability (95 % quantile over the fresh points); divergent transitions; posterior medians of the scale
+of the first and of the second layer (the fixed values where they are fixed).
 """
 
 import argparse
@@ -22,8 +24,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnn_course import models
-from bnn_course._predict import compiled_forward
+from bnn_course import uncertainty
+from bnn_course._predict import prepared
 from bnn_course._problem import Problem
 from tools.lessons import lesson
 
@@ -36,27 +38,22 @@ ACCEPTANCE = 0.8
 
 @functools.cache
 def from_lesson():
-    """What the lesson defines: the axes of the grid, data, scores, and the grid itself; once in each process."""
-    own = {"LIVE": []}  # of the cells that the lesson itself measures, none
-    return lesson("06").define("PRIORS", "SCALES", "SETS", "COLUMNS", "points", "scores", "grid", given=own)
+    """What lesson 06 and its appendix define, once in each process."""
+    return lesson("06").define("PRIORS", "HYPERPRIORS", "FIXED", "SETS", "network", "points")
+
+
+@functools.cache
+def from_appendix():
+    """The resumable grid of appendix G, and the columns of its table."""
+    return lesson("G").define("COLUMNS", "grid")
 
 
 @functools.cache
 def compiled(prior, scale):
-    """The model of a prior and a scale, the shapes of its values, and `hmc` for it; the data enter as arguments."""
+    """The model of a prior and a scale, the shapes of its values, and `hmc` for it; what is data enters later."""
     names = from_lesson()
-    hyperprior, parameters = names["SCALES"][scale]
-    (x, y), _ = names["points"]("moons", 0, 100)
-    model = models.bnn_model(
-        x,
-        y,
-        hidden=(8,),
-        prior=prior,
-        prior_parameters=names["PRIORS"][prior],
-        hyperprior=hyperprior,
-        hyperprior_parameters=parameters,
-    )
-    problem = Problem(model)
+    (x, y), *_ = names["points"]("moons", 0)
+    problem = Problem(names["network"](x, y, prior, scale))
     shapes = [value.shape for value in problem.start().values()]
     log_density = problem.log_density(jacobian=True).call
     both = jax.value_and_grad(lambda q, constants: log_density(*unravel(q, shapes), *constants)[0])
@@ -107,11 +104,21 @@ def hmc(log_p_and_slope, q, key, sd, log_step, rate, constants):
     return jax.lax.scan(transition, start, (jax.random.split(key, SEGMENT), jnp.arange(SEGMENT)))[1]
 
 
+def model_of(prior, scale, x, y):
+    """What `compiled` returns, with the data and the fixed scales in place."""
+    fixed = from_lesson()["FIXED"]
+    problem, shapes, segment = compiled(prior, "fixed 1" if scale in fixed else scale)
+    values = {"X": x, "y": y}
+    if scale in fixed:
+        values["scale1"], values["scale2"] = fixed[scale]
+    for name, value in values.items():
+        problem.model.set_data(name, value)
+    return problem, shapes, segment
+
+
 def sample(prior, scale, x, y, seed):
     """Posterior draws (chain, draw, value) of one cell, unconstrained, and the number of divergent transitions."""
-    problem, shapes, segment = compiled(prior, scale)
-    problem.model.set_data("X", x)
-    problem.model.set_data("y", y)
+    problem, shapes, segment = model_of(prior, scale, x, y)
     constants = tuple(jnp.asarray(c) for c in problem.log_density(jacobian=True).constants())
     size = sum(int(np.prod(shape)) for shape in shapes)
     first, *keys = jax.random.split(jax.random.key(seed), 1 + TUNING + KEPT)
@@ -133,26 +140,29 @@ def sample(prior, scale, x, y, seed):
 
 def measure(prior, scale, name, seed):
     """One row of the record."""
-    names = from_lesson()
-    (x, y), (test_x, test_y) = names["points"](name, seed, 100)
+    (x, y), (test_x, test_y), (choose_x, choose_y) = from_lesson()["points"](name, seed)
     with jax.enable_x64(True):
         draws, divergences = sample(prior, scale, x, y, seed)
-        problem, shapes, _ = compiled(prior, scale)
+        problem, shapes, _ = model_of(prior, scale, x, y)
         free = problem.constrain(unravel(draws.reshape(-1, draws.shape[-1]), shapes))
-        forward, given = compiled_forward(problem, ["probability"], {"X": test_x})
-        values = (*given, *forward.constants())
-        (p,) = jax.vmap(forward.call, in_axes=(0, None))(tuple(free[v] for v in forward.draw_names), values)
+        forward, batches, given = prepared(problem, ["probability"], {"X": np.concatenate([test_x, choose_x])})
+        drawn = tuple(free[v] for v in forward.draw_names)
+        (p,) = jax.vmap(lambda draw: forward.call(draw, batches, (*given, *forward.constants())))(drawn)
     p = np.asarray(p).reshape(*draws.shape[:2], -1)
-    row = [f"{value:.4f}" for value in names["scores"](p, test_y)]
-    return [prior, scale, name, seed, *row, divergences, *(f"{s:.3f}" for s in widths(free, names["SCALES"][scale]))]
+    mean = p.mean(axis=(0, 1))
+    test_p, choose_p = np.split(np.stack([1 - mean, mean], axis=-1), [len(test_x)])
+    scores = [score(test_p, test_y) for score in (uncertainty.accuracy, uncertainty.nll, uncertainty.ece)]
+    rhat = np.quantile(uncertainty.split_rhat(p[..., : len(test_x)]), 0.95)
+    row = [f"{value:.4f}" for value in (*scores, uncertainty.nll(choose_p, choose_y), rhat)]
+    return [prior, scale, name, seed, *row, divergences, *(f"{s:.3f}" for s in widths(free, scale))]
 
 
 def widths(free, scale):
     """Posterior medians of the scales of both layers."""
-    hyperprior, parameters = scale
-    if hyperprior == "fixed":
-        return [parameters["scale"]] * 2
-    if hyperprior == "inverse_gamma":
+    fixed = from_lesson()["FIXED"]
+    if scale in fixed:
+        return fixed[scale]
+    if scale == "Inverse-Gamma":
         return [np.sqrt(np.median(free[f"scale{layer}_squared"])) for layer in (1, 2)]
     return [np.median(free[f"scale{layer}"]) for layer in (1, 2)]
 
@@ -160,7 +170,9 @@ def widths(free, scale):
 def all_cells(seeds):
     """All cells, seed by seed, so that an unfinished table is balanced."""
     names = from_lesson()
-    combinations = itertools.product(range(seeds), names["PRIORS"], names["SCALES"], names["SETS"])
+    combinations = itertools.product(
+        range(seeds), names["PRIORS"], [*names["FIXED"], *names["HYPERPRIORS"]], names["SETS"]
+    )
     return [(prior, scale, name, seed) for seed, prior, scale, name in combinations]
 
 
@@ -173,7 +185,7 @@ def main():
     options.output.parent.mkdir(exist_ok=True)
     from studies.prior_grid import measure  # under its own name, so that worker processes can import it
 
-    from_lesson()["grid"](all_cells(options.seeds), options.output, measure, n_jobs=options.jobs)
+    from_appendix()["grid"](all_cells(options.seeds), options.output, measure, n_jobs=options.jobs)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ CURVE = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "pruning
 HISTOGRAM = CURVE.with_name("pruning_mnist_histogram.csv")
 FIT = ["prior", "prior_sd", "passes", "seed"]
 COLUMNS = [*FIT, "negative_elbo", "rule", "removed", "accuracy", "nll", "mean_accuracy", "mean_nll"]
+RULES = ["signal-to-noise", "size", "random"]
 SHARES = [0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99]
 EDGES = np.round(np.arange(-4, 2.01, 0.1), 1)
 
@@ -34,15 +35,13 @@ PRIORS = {
     "Normal": lambda sd: lambda name, shape: pm.Normal(name, 0, sd, shape=shape),
     "Laplace": lambda sd: lambda name, shape: pm.Laplace(name, 0, sd / np.sqrt(2), shape=shape),
 }
-FITS = [(prior, 1.0, 20, seed) for seed in range(5) for prior in PRIORS]
-FITS += [(prior, 1.0, 100, 0) for prior in PRIORS]
-FITS += [(prior, 0.1, 20, seed) for seed in range(3) for prior in PRIORS]
-FITS += [(prior, 1.0, 100, 1) for prior in PRIORS]
+SETTINGS = [(1.0, 20), (0.1, 20), (1.0, 100)]  # standard deviation of the prior, passes
+FITS = [(prior, *setting, seed) for setting in SETTINGS for seed in range(5) for prior in PRIORS]
 
 
 def from_lesson():
     """What the lesson defines: the network, its fit, its scores and the pruning rules."""
-    return lesson("08").define("digit_network", "fit_digits", "test_scores", "rules", "prune")
+    return lesson("08").define("digit_network", "fit_digits", "test_scores", "prune")
 
 
 def measure(names, model, prior, prior_sd, passes, seed):
@@ -51,7 +50,7 @@ def measure(names, model, prior, prior_sd, passes, seed):
     row = {"prior": prior, "prior_sd": prior_sd, "passes": passes, "seed": seed}
     elbo = f"{fit.loss[-429:].mean() / 55_000:.4f}"
     curve = []
-    for rule in names["rules"]:
+    for rule in RULES:
         for removed in SHARES:
             if removed == 0 and curve:  # the same for every rule
                 curve.append(curve[0] | {"rule": rule})

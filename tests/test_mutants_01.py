@@ -286,6 +286,7 @@ def test_the_package_computes_what_lesson_and_appendix_show():
     assert exact.log_integral(log_product, 0, 1) == pytest.approx(coin["log_evidence"], abs=1e-6)
     number = APPENDIX.define("sigma", "prior_sd", "readings", "mean_posterior")
     widths = {"noise_sd": number["sigma"], "prior_sd": number["prior_sd"]}
-    posterior = exact.normal_mean_posterior(number["readings"], prior_mean=0.0, **widths)
+    constant = np.ones((len(number["readings"]), 1))
+    posterior = exact.regression_posterior(constant, number["readings"], **widths)
     mean, sd = number["mean_posterior"](number["readings"], number["sigma"], number["prior_sd"])
     assert (posterior.mean[0], posterior.covariance[0, 0] ** 0.5) == pytest.approx((mean, sd), abs=1e-9)

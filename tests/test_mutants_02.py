@@ -176,7 +176,12 @@ def walk(density, gradient, start):
 
 def gibbs(density, gradient, start):
     ours, conditional, mean, precision = code(LESSON, "gibbs", "line_conditional", "m", "precision")
-    conditionals = samplers.gaussian_conditionals(mean, np.linalg.inv(precision))
+
+    def drawn(i):
+        pull, sd = precision[i, 1 - i] / precision[i, i], precision[i, i] ** -0.5
+        return lambda theta, rng: rng.normal(mean[i] - pull * (theta[1 - i] - mean[1 - i]), sd)
+
+    conditionals = [drawn(0), drawn(1)]
     return ours(conditional, start, 200), samplers.gibbs(conditionals, start, draws=200, rng=fresh())
 
 

@@ -81,14 +81,6 @@ def test_the_package_walks_the_path_of_the_lesson():
     assert package.path[..., 0] == pytest.approx(path, abs=1e-12)
 
 
-def test_the_pathwise_gradient_of_the_package_is_that_of_the_lesson():
-    names = LESSON.define("pathwise_gradient", "gradient")
-    noise = np.random.default_rng(1).standard_normal(7)
-    by_path = names["pathwise_gradient"](names["gradient"], 0.6, -0.4, noise)
-    at = np.array([0.6]), np.array([-0.4]), noise[:, None]
-    assert variational.pathwise_gradient(names["gradient"], *at)[..., 0].T == pytest.approx(by_path)
-
-
 def test_the_best_normal_is_a_summit_of_the_exact_elbo():
     names = LESSON.define("best", "exact_elbo")
     mean, log_sd = names["best"]

@@ -3,7 +3,6 @@
 import ast
 import importlib
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytensor
@@ -40,15 +39,25 @@ def test_what_a_study_takes_from_its_lesson_is_there_and_nothing_is_fitted(name,
     assert set(taken(FILES[name].read_text("utf-8"))) <= set(study.from_lesson())
 
 
-def test_the_family_of_moons_knows_the_spreads_on_the_path_of_the_largest_weights():
+def test_the_path_of_moons_leads_through_the_loudest_units_and_knows_the_rarer_sign():
     study = imported("hierarchical_moons")
-    names = study.from_lesson()
-    own = {name: np.full((1, 3, 4, *shape), 0.1) for name, shape in names["LAYERS"].items()}  # three draws, four tasks
-    own["w2"][..., 1, 2] = own["w3"][..., 2, 0] = 3
-    spread = {f"spread_{name}": np.full((1, 3, *shape), 0.5) for name, shape in names["LAYERS"].items()}
-    path = {"w1": np.s_[..., 1], "b1": np.s_[..., 1], "w2": np.s_[..., 2], "b2": np.s_[..., 2], "w3": np.s_[..., 2, 0]}
-    for name, index in (path | {"b3": ...}).items():
-        spread[f"spread_{name}"][index] = {"w1": 1, "w3": 2}.get(name, 0.2)
-    posterior = {name: SimpleNamespace(values=values) for name, values in (own | spread).items()}
-    found = study.Seed.family_of(SimpleNamespace(names=names), SimpleNamespace(posterior=posterior))
-    assert found == {"first": "1.000", "middle": "0.200", "last": "2.000", "others": "0.500"}
+    w = np.full((3, 4, 51), 0.1)  # three draws, four tasks
+    w[..., [1, 6, 15 + 5 * 1 + 2, 45 + 2]] = 3  # through unit 1 of the first layer and unit 2 of the second
+    w[:, 0, 45 + 2] = -3  # in one of the four tasks
+    own = np.full(51, 0.5)
+    own[[1, 6]], own[[11, *range(17, 40, 5), 42]], own[47] = 0.9, 0.2, 0.7
+    found = study.path(w, own, np.random.default_rng(0).normal(size=(4, 20, 2)))
+    assert found == {"first": "0.900", "middle": "0.200", "last": "0.700", "minority": "0.250"}
+
+
+def test_the_moons_choose_each_width_on_the_tasks_that_do_not_judge():
+    study = imported("hierarchical_moons")
+    assert study.CHOICE not in study.VERDICT
+    rows = [
+        {"seed": str(seed), "method": "separate", "labels": "50", "width": width, "nll": nll}
+        for seed, nlls in {study.CHOICE: (0.4, 0.2), study.VERDICT[0]: (0.1, 0.3)}.items()
+        for width, nll in zip(("1.0", "2.0"), nlls, strict=True)
+    ]
+    assert study.chosen(rows, "separate", 50, (1.0, 2.0)) == 2.0
+    with pytest.raises(SystemExit, match=r"separate of width 3\.0 is not yet measured on seed 5"):
+        study.chosen(rows, "separate", 50, (1.0, 3.0))

@@ -11,8 +11,10 @@ KNOWN = {symbol for row in ROWS for symbol in row.symbols}
 
 
 def prose_of(name):
-    """Return all that a lesson and its deck say: prose, captions, alt texts; the table itself does not count."""
-    cells = text.source_cells((NOTEBOOKS / "source" / f"{name}.md").read_text(encoding="utf-8"))
+    """Return all that a lesson, its exercises and its deck say: prose, captions, alt texts; but not the table."""
+    source = NOTEBOOKS / "source"
+    files = [path for path in (source / f"{name}.md", source / f"{name}.exercises.md") if path.exists()]
+    cells = [cell for path in files for cell in text.source_cells(path.read_text(encoding="utf-8"))]
     parts = [cell.source for cell in cells if cell.cell_type == "markdown" and "| symbol |" not in cell.source]
     parts += [str(cell.metadata[key]) for cell in cells for key in ("alt", "caption") if key in cell.metadata]
     deck = SLIDES / f"{name}.md"
