@@ -38,7 +38,7 @@ MAX_WORDS, MAX_CODE_LINES = 40, 9
 
 FRONT_MATTER = re.compile(r"\A---\n(?P<settings>.*?)\n---\n", re.DOTALL)
 COMMENT = re.compile(r"<!--(?P<text>.*?)-->", re.DOTALL)
-CELL = re.compile(r"\s*lesson (?P<lesson>\d\d): (?P<section>.+?)\s*")
+CELL = re.compile(r"\s*(?:lesson|appendix) (?P<lesson>\d\d|[A-Z]): (?P<section>.+?)\s*")
 FIGURE = re.compile(r"!\[\]\(figure:(?P<lesson>\d\d|[A-Z])/(?P<place>[\w-]+)\)")
 SENTENCE = re.compile(r"\{claim:(?P<id>[\w-]+)\}")
 BOUND = re.compile(
@@ -181,7 +181,8 @@ def _comment(lessons, found):
     number, section = cell["lesson"], cell["section"]
     if section not in lessons.sections(number):
         raise DeckError(f"lesson {number} has no section “{section}”: it has {'; '.join(lessons.sections(number))}")
-    return f"<!-- _footer: {json.dumps(f'lesson {number} · {section}', ensure_ascii=False)} -->"
+    kind = "lesson" if number.isdigit() else "appendix"
+    return f"<!-- _footer: {json.dumps(f'{kind} {number} · {section}', ensure_ascii=False)} -->"
 
 
 def _figure(lessons, found):
