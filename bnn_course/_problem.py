@@ -220,14 +220,18 @@ class Problem:
         )
 
     def far_from_zero(self) -> list[str]:
-        """Where data lie that have a column whose mean is more than three of its standard deviations from 0."""
-        found, graphs = [], [*self.variables, *self.model.rvs_to_values.values()]
-        constants = [v for v in dict.fromkeys(ancestors(graphs)) if isinstance(v, Constant)]
-        for array in map(_graph.value_of, [*_graph.shared(graphs), *constants]):
-            if array.dtype.kind == "f" and array.ndim in (1, 2) and array.size:
-                columns = array.reshape(len(array), -1)[:1_000]
+        """Where data lie that have a column whose mean is more than three of its standard deviations from 0.
+
+        Data have as many rows as what is observed: means and widths of a prior may lie where they like.
+        """
+        values = self.model.rvs_to_values
+        rows = {len(a) for a in _arrays([values[rv] for rv in self.model.observed_RVs]) if a.ndim}
+        found = []
+        for array in _arrays([*self.variables, *values.values()]):
+            if array.dtype.kind == "f" and array.ndim in (1, 2) and array.size and len(array) in rows:
+                columns = array.reshape(len(array), -1)[:1_000].astype(float)
                 mean, sd = columns.mean(axis=0), columns.std(axis=0)
-                far = (sd > 0) & (np.abs(mean) > 3 * sd)
+                far = (np.ptp(columns, axis=0) > 0) & (np.abs(mean) > 3 * sd)
                 found += [f"{m:.3g} ± {s:.2g}" for m, s in zip(mean[far], sd[far], strict=True)]
         return found
 
@@ -244,3 +248,9 @@ class Problem:
         if any(model.rvs_to_transforms.values()):
             values = self.once(("constrain",), make)(*values)
         return {name: np.asarray(value) for name, value in zip(self.shapes, values, strict=True)}
+
+
+def _arrays(graphs: Sequence[Variable]) -> list[np.ndarray]:
+    """Values of the shared variables and the constants that the graphs are made of."""
+    constants = [v for v in dict.fromkeys(ancestors(graphs)) if isinstance(v, Constant)]
+    return [_graph.value_of(v) for v in (*_graph.shared(graphs), *constants)]

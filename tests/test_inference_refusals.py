@@ -181,6 +181,18 @@ def test_a_fit_that_has_not_arrived_on_data_far_from_zero_says_so_and_standardis
     assert standardised.mean["slope"] * child.std() / mother.std() == pytest.approx(slope, abs=0.02)
 
 
+@pytest.mark.parametrize("widths", [np.full((50, 3), 0.3, "float32"), np.linspace(0.9, 1, 150).reshape(50, 3)])
+def test_widths_of_a_prior_and_constant_columns_are_no_data_far_from_zero(widths):
+    rng = np.random.default_rng(4)
+    x = np.column_stack([rng.normal(size=(200, 49)), np.full(200, 0.3)]).astype(widths.dtype)
+    with pm.Model() as model:
+        z = pm.Normal("z", 0, 1, shape=(50, 3))
+        mean = pm.math.dot(pm.Data("x", x), pm.Data("widths", widths) * z)
+        pm.Normal("y", mean, 0.01, observed=rng.normal(size=(200, 3)))
+    approximation = inference.advi(model, steps=40, learning_rate=0.05, random_seed=1)  # a warning is an error
+    assert np.abs(approximation.mean["z"]).max() > 3 * approximation.sd["z"].max()  # it has not arrived
+
+
 # --- data that change -----------------------------------------------------------------------------------------------
 
 
