@@ -187,7 +187,7 @@ def test_widths_of_a_prior_and_constant_columns_are_no_data_far_from_zero(widths
     x = np.column_stack([rng.normal(size=(200, 49)), np.full(200, 0.3)]).astype(widths.dtype)
     with pm.Model() as model:
         z = pm.Normal("z", 0, 1, shape=(50, 3))
-        mean = pm.math.dot(pm.Data("x", x), pm.Data("widths", widths) * z)
+        mean = pm.math.dot(x, widths * z)
         pm.Normal("y", mean, 0.01, observed=rng.normal(size=(200, 3)))
     approximation = inference.advi(model, steps=40, learning_rate=0.05, random_seed=1)  # a warning is an error
     assert np.abs(approximation.mean["z"]).max() > 3 * approximation.sd["z"].max()  # it has not arrived

@@ -159,9 +159,9 @@ def test_the_record_holds_models_of_both_pymcs_and_no_others():
     assert {name for _, name, _ in keys} <= set(MODELS) and {method for *_, method in keys} == set(study.METHODS)
 
 
-# Where both ADVIs end apart, ours has the higher ELBO. With its constant step size, PyMC's is still on its way after
-# 20 000 steps (0.08 nats lower), and one of its first, wide draws makes the Weibull density so large that Adam, which
-# remembers the slope, never moves again (lower by millions of nats).
+# Where both ADVIs end apart, ours has the higher ELBO. On the first model PyMC's, with its constant step size, still
+# moves at the end; on the second its means have not left their start. (Why is a guess: one wide draw makes the Weibull
+# density so steep that Adam, which remembers slopes, hardly steps again.)
 LEFT_BEHIND = ["noise_that_depends_on_the_input", "weibull_survival"]
 
 
