@@ -27,7 +27,7 @@ import pymc as pm
 import pytensor
 
 from bnn_course import inference
-from tests._user_models import MODELS
+from tests._user_models import MODELS, precision_of
 
 RECORD = Path(__file__).with_suffix(".csv")
 COLUMNS = ["pymc", "model", "method", "compared", "distance", "sentence"]
@@ -104,7 +104,8 @@ FAST_TO_COMPILE = {"mode": "FAST_COMPILE"}  # few evaluations: compiling them we
 def row(name, method):
     """Compare one model by one method."""
     try:
-        compared, distance = METHODS[method](MODELS[name]())
+        with precision_of(name):
+            compared, distance = METHODS[method](MODELS[name]())
         result = {"compared": compared, "distance": f"{distance:.2g}", "sentence": ""}
     except (ValueError, TypeError, NotImplementedError) as error:
         result = {"compared": 0, "distance": "", "sentence": str(error).splitlines()[0]}

@@ -366,3 +366,8 @@ def single_precision():
 
 
 MODELS["single_precision"] = single_precision
+
+
+def precision_of(name):
+    """The floating-point type that a student has set who writes this model."""
+    return pytensor.config.change_flags(floatX="float32" if name == "single_precision" else "float64")
