@@ -2,7 +2,7 @@
 
 Exchanging two hidden units, or flipping the signs of an odd unit's incoming and outgoing weights, changes the weights
 and not the function. Activations of different networks can be compared only after these symmetries have been undone.
-Lesson 10 shows every function in full.
+Lesson 10 shows what `align` and `rearrange` do in full.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bnn_course import data
-from bnn_course.explorers import bounds, chains, digits, functions, posteriors, pruning, shrinkage, transforms
+from bnn_course.explorers import bounds, chains, digits, functions, posteriors, pruning, shrinkage, transforms, units
 
 
 @cache
@@ -48,6 +48,7 @@ EXPLORERS = {
     "rejecting": digits.rejecting,
     "turning": digits.turning,
     "drawing": digits.drawing,
+    "copies": units.copies,
 }
 
 

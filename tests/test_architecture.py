@@ -33,6 +33,7 @@ FLOOR = {
     "explorers.bounds": 4,
     "explorers.posteriors": 4,
     "explorers.digits": 4,
+    "explorers.units": 4,
     "datasets.build_datasets": 1,
     "exact": 1,
     "exercises": 3,

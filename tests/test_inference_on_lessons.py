@@ -114,7 +114,8 @@ LESSONS = {
     "08 relevance": Source("08", "network(relevance, make_curved_task(0))"),
     "08 digits": Source("08", "laplace_network", digits_08),
     "09 digits": Source("09", "digit_model", some_digits("train_images", "train_labels")),
-    "10 digits": Source("10", "source_model", some_digits("old_images", "old_labels", below=5)),
+    "10 digits": Source("10", "digit_model", some_digits("images", "labels", below=5)),
+    "11 digits": Source("11", "source_model", some_digits("source_images", "source_labels", below=5)),
 }
 
 
@@ -144,7 +145,7 @@ def of_lessons(*names):
 # --- q, held still --------------------------------------------------------------------------------------------------
 
 STILL = optax.set_to_zero()  # leaves q where it is
-PER_PASS = {"04 minibatches": 2_000 // 50} | {f"{lesson} digits": 256 // 128 for lesson in ("08", "09", "10")}
+PER_PASS = {"04 minibatches": 2_000 // 50} | {f"{lesson} digits": 256 // 128 for lesson in ("08", "09", "10", "11")}
 
 
 @dataclass

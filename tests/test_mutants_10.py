@@ -3,12 +3,9 @@
 The fits are replaced by random networks of eight units, which have the same symmetries.
 """
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from _mutants import fails
-from scipy.special import softmax
 
 from bnn_course import representations
 from tools.lessons import lesson
@@ -16,65 +13,88 @@ from tools.lessons import lesson
 LESSON = lesson("10")
 
 MUTANTS = {  # what is broken: (claim that must fail, cell, expression of the lesson, expression of the mutant)
-    "units exchanged on one side only": ("10-same-function", "symmetries", "symmetry), out, b2", "symmetry), w2, b2"),
-    "farthest copy": ("10-package", "nearest-copy", "maximize=True", "maximize=False"),
-    "signs ignored in the assignment": ("10-package", "nearest-copy", "np.abs(products)", "products"),
-    "signs forgotten": ("10-package", "nearest-copy", "return order, sign", "return order, np.abs(sign)"),
-    "the inverse permutation": ("10-package", "nearest-copy", "return order, sign", "return np.argsort(order), sign"),
-    "roles exchanged": ("10-exact", "every-copy", "nearest_copy(small, target)", "nearest_copy(target, small)"),
-    "the old alignment for the new copies": (
-        "10-invariant",
-        "invariance",
-        "align(h, reference)",
-        "align(some_hidden, reference)",
+    "units exchanged on one side only": (
+        "10-same-function",
+        "symmetries",
+        "networks.w2[k][order[k]] * sign",
+        "networks.w2[k] * sign",
     ),
-    "a gap is not a distance": (
-        "10-border",
-        "nearest-border",
-        "np.divide(gap, length,",
-        "np.divide(gap, length * 0 + 1,",
+    "signs flipped on one side only": ("10-same-function", "symmetries", "* sign[k][:, None]", "* 1"),
+    "bias left behind": ("10-same-function", "symmetries", "networks.b1[k][order[k]] * sign[k]", "networks.b1[k]"),
+    "farthest copy": ("10-exact", "nearest-copy", "maximize=True", "maximize=False"),
+    "signs ignored in the assignment": ("10-exact", "nearest-copy", "np.abs(products)", "products"),
+    "signs forgotten": ("10-exact", "nearest-copy", "return order, sign", "return order, np.abs(sign)"),
+    "the inverse permutation": ("10-exact", "nearest-copy", "return order, sign", "return np.argsort(order), sign"),
+    "roles exchanged": (
+        "10-exact",
+        "exact-results",
+        "nearest_copy(small, target)",
+        "nearest_copy(target, small)",
     ),
-    "wrong direction": ("10-border", "nearest-border", "reference - away", "reference + away"),
-    "precisions that do not add up": ("10-power", "informed-prior", "+ 1 - trust", "+ 1"),
-    "mean not weighed by its precision": ("10-power", "informed-prior", "* mean / sd**2 /", "* mean /"),
+    "correlations of the unaligned": ("10-aligned", "alignment-results", "aligned_hidden[1])", "hidden[1])"),
+    "the wrong average": ("10-average-unaligned", "alignment-results", '("weights averaged")', '("answers averaged")'),
+    "aligned and unaligned exchanged": (
+        "10-average-aligned",
+        "alignment-results",
+        '("aligned weights averaged")',
+        '("weights averaged")',
+    ),
+    "a control that is none": ("10-control", "rank-results", '"ink"', '"entropy of one network"'),
+    "spread for movement": ("10-ratio", "rank-results", '("movement over distance")', '("spread, one fit")'),
+    "distances the other way round": (
+        "10-remains",
+        "record-results",
+        'record[name] / record["within a fit"]',
+        'record["within a fit"] / record[name]',
+    ),
 }
 CLAIMS = sorted({claim for claim, *_ in MUTANTS.values()})
 
 
+@pytest.fixture(scope="module")
 def fabricated():
-    """Names that the lesson's cells use: a hundred random networks in place of the fits."""
-    rng = np.random.default_rng(1)
-    units, classes, pictures = 8, 4, rng.normal(size=(30, 5))
-
-    def forward(weights, x):
-        w1, w2, b2 = weights
-        hidden = np.tanh(x @ w1)
-        return hidden, softmax(hidden @ w2 + b2[:, None], axis=-1)
-
-    weights = rng.normal(size=(100, 5, units)), rng.normal(size=(100, units, classes)), rng.normal(size=(100, classes))
-    hidden, probability = forward(weights, pictures)
-    source = {"mean": rng.normal(size=(785, units)), "sd": rng.uniform(0.3, 1, (785, units))}
+    """Names that the lesson's cells use: five random networks, each a noisy copy of the first, in place of the fits."""
+    rng, units = np.random.default_rng(1), 8
+    names = LESSON.define("Networks", "forward", "rearranged")
+    networks = names["Networks"]
+    one = [rng.normal(size=shape) for shape in [(1, 5, units), (1, units), (1, units, 4), (1, 4)]]
+    five = networks(*(np.repeat(part, 5, axis=0) for part in one))
+    noisy = networks(*(part + 0.3 * rng.normal(size=part.shape) for part in five))
+    copies = representations.random_symmetries(5, units, rng=rng)
+    means = names["rearranged"](noisy, *copies)
     return {
-        "representations": representations,
         "UNITS": units,
-        "WIDTH": 0.3,
-        "weights": weights,
-        "means": weights,
-        "some_images": pictures,
-        "forward": forward,
-        "hidden": hidden,
-        "probability": probability,
-        "reference": hidden[0],
-        "source": SimpleNamespace(mean={"z": source["mean"]}, sd={"z": source["sd"]}),
+        "SEED": 1,
+        "means": means,
+        "Networks": networks,
+        "test_images": 255 * rng.normal(size=(400, 5)),
+        "test_labels": rng.integers(4, size=400),
     }
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_the_lesson_itself_passes(claim):
-    LESSON.check(claim, given=fabricated())
+def test_the_lesson_itself_passes(claim, fabricated):
+    LESSON.check(claim, given=fabricated)
 
 
 @pytest.mark.parametrize(("claim", "cell", "old", "new"), MUTANTS.values(), ids=MUTANTS)
-def test_a_broken_formula_fails_its_claim(claim, cell, old, new):
+def test_a_broken_formula_fails_its_claim(claim, cell, old, new, fabricated):
     with fails(claim):
-        LESSON.check(claim, replace={cell: (old, new)}, given=fabricated())
+        LESSON.check(claim, replace={cell: (old, new)}, given=fabricated)
+
+
+# --- formulas against another route ---------------------------------------------------------------------------------
+
+
+def test_lesson_and_package_find_the_same_copy(fabricated):
+    names = LESSON.define("hidden", "reference", "order", "sign", given=fabricated)
+    found = representations.align(names["hidden"], names["reference"])
+    assert (found.order == names["order"]).all() and (found.sign == names["sign"]).all()
+
+
+def test_moved_to_its_border_every_image_has_two_best_classes(fabricated):
+    names = LESSON.define("nearest_border", "reference", given=fabricated)
+    w2, b2 = fabricated["means"].w2[0], fabricated["means"].b2[0]
+    gap, way = names["nearest_border"](names["reference"], w2, b2)
+    logits = np.sort((names["reference"] - gap[:, None] * way) @ w2 + b2, axis=1)
+    assert logits[:, -1] == pytest.approx(logits[:, -2], abs=1e-9)
