@@ -12,6 +12,8 @@
 `tools.slides`      runs Marp and writes the decks
 `tools.readme`      the generated parts of `README.md`
 `tools.turning`     the animation in `README.md`
+`tools.teaching`    the tables of the teacher's pack
+`tools.grading`     exercises of a lesson → a master for nbgrader
 ==================  ===================================================================================
 """
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from tools import build, exercises, readme, seeds, slides
+from tools import build, exercises, grading, readme, seeds, slides, teaching
 
 WORDS = {
     "lessons": build.main,
@@ -10,6 +10,8 @@ WORDS = {
     "slides": slides.main,
     "seeds": seeds.main,
     "readme": readme.main,
+    "teaching": teaching.main,
+    "grading": grading.main,
 }
 
 
