@@ -6,16 +6,176 @@ A hint says what to think about, never the answer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy import stats
 
 from bnn_course._answer import Answer, calls, curve
 from bnn_course._checks import Array
 
 ANY = np.nan  # in a wrong array: whatever stands there
+
+
+# Lesson 00 ------------------------------------------------------------------------------------------------------------
+
+
+def _crowd(rng: np.random.Generator) -> tuple[Array]:
+    """The answers of a crowd of random size at seven places."""
+    return (rng.beta(0.5, 0.5, size=(int(rng.integers(2, 30)), 7)),)
+
+
+def _coin_entropy(p: Array) -> Array:
+    return np.asarray(-p * np.log(p) - (1 - p) * np.log(1 - p))
+
+
+def _doubts(answers: Array, axis: int = 0) -> list[Array]:
+    """Aleatoric and epistemic doubt of a crowd."""
+    total, aleatoric = _coin_entropy(answers.mean(axis=axis)), _coin_entropy(answers).mean(axis=axis)
+    return [aleatoric, total - aleatoric]
+
+
+def _what_is_there(measured: Array) -> str:
+    """Say of a distance and a doubt whether the place is far, and whether the networks disagree."""
+    away, disputed = measured
+    if disputed > np.log(2):
+        return "no doubt is so large"
+    return f"{'far' if away > 1.5 else 'near'}, {'disputed' if disputed > 0.3 else 'agreed upon'}"
+
+
+LESSON_00 = {
+    "00-bound-to-keep": Answer(
+        right=[True, True, False, True, True],
+        why="A bound judges the value itself: not how it is printed, and not whether you expected it.",
+        wrong=[
+            ([True] * 5, "One of them is below the bound, by little. Do not round before you compare."),
+            ([True, True, False, False, True], "“At least” includes the bound itself."),
+            ([False, False, True, False, False], "Those are the failures. On which of them does the claim hold?"),
+            (
+                [True, False, False, False, False],
+                "Another value than the lesson's is no failure: only the bound counts.",
+            ),
+            ([True, True, False, True, False], "Better than expected is no failure: is there an upper bound?"),
+        ],
+    ),
+    "00-two-crowds": Answer(
+        right=[[np.log(2), 0], [0, np.log(2)]],
+        within=0.005,
+        why="The same mean, and two kinds of doubt: only the second crowd can be silenced by looking.",
+        wrong=[
+            ([[0, np.log(2)], [np.log(2), 0]], "Exchanged: if nobody contradicts anybody, what is the disagreement?"),
+            ([[np.log(2), 0]] * 2, "In the second crowd, how unsure is each network by itself?"),
+            ([[1, 0], [0, 1]], "Those are bits. With the natural logarithm, a coin toss has fewer nats than that."),
+            ([[0.5, 0], [0, 0.5]], "One half is the mean answer. How large is its entropy?"),
+            ([[np.log(2)] * 2, [0, np.log(2)]], "The first crowd: aleatoric and epistemic add up to the total."),
+        ],
+    ),
+    "00-another-place": Answer(
+        right=[1.8, 0.42],
+        feature=_what_is_there,
+        why="Doubt does not grow with distance: it grows where the networks have a reason to differ.",
+        wrong=[
+            ([2.0, 0.02], "Far enough, but all networks agree there. Go to where the border runs on."),
+            ([0.5, 0.35], "They disagree, but a point is near. Follow the same fan farther out."),
+            ([0.1, 0.05], "That is too near, and they agree. Look at the map of epistemic doubt."),
+            ([0.42, 1.8], "No doubt between two classes is larger than ln 2: the distance comes first."),
+        ],
+    ),
+    "00-more-noise": Answer(
+        right=[1.523, 0.947],
+        within=0.02,
+        why="Noise in the world goes into aleatoric doubt; what the networks do not know stays as it was.",
+        wrong=[
+            ([1 / 1.523, 1 / 0.947], "The wrong way round: after over before."),
+            ([0.947, 1.523], "Exchanged: `doubt` returns the aleatoric part first."),
+            ([0.198, 0.110], "Those are the doubts themselves. By which factor have they grown?"),
+            ([1.523, 1.523], "Is the second ratio really made of the epistemic parts?"),
+        ],
+    ),
+    "00-below-zero": Answer(
+        right=_doubts,
+        read=calls(_crowd),
+        why="A crowd as a whole is never surer than its members are on average: so disagreement has a sign. Check it.",
+        wrong=[
+            (
+                lambda answers: [_coin_entropy(answers.mean(axis=0)), -_doubts(answers)[1]],
+                "This is the friend's. Which comes first in the total, the mean or the entropy?",
+            ),
+            (
+                lambda answers: [_coin_entropy(answers.mean(axis=0)), _doubts(answers)[1]],
+                "The sign is right now, but the first number is still the total.",
+            ),
+            (lambda answers: _doubts(answers)[::-1], "Exchanged: the aleatoric part comes first, as in the lesson."),
+            (
+                lambda answers: [_doubts(answers)[0], sum(_doubts(answers))],
+                "The second number is the total. How much of it is left without the aleatoric part?",
+            ),
+            (
+                lambda answers: _doubts(answers, axis=1),
+                "You averaged over the places. Average over the networks: that is the first axis.",
+            ),
+        ],
+    ),
+    "00-more-points": Answer(
+        right=[[0.0837, 0.0408, 0.0183], [0.128, 0.550, 0.603]],
+        within=[[0.001], [0.005]],
+        why="More points teach the crowd about the moons, and make it surer where nobody has looked.",
+        wrong=[
+            (
+                [[0.0183, 0.0408, 0.0837], [0.603, 0.550, 0.128]],
+                "Turned round: begin with the crowd that has the fewest points.",
+            ),
+            (
+                [[0.128, 0.550, 0.603], [0.0837, 0.0408, 0.0183]],
+                "Exchanged: the doubt beside the points comes first.",
+            ),
+            (
+                [[ANY] * 3, [0.872, 0.450, 0.397]],
+                "That is the share of far places where the crowd is in doubt. Where is it sure?",
+            ),
+            (
+                [[ANY] * 3, [0.115, 0.550, 0.615]],
+                "You took the far places of the lesson's points for all three. Each crowd has its own points.",
+            ),
+            ([[0.294, 0.191, 0.130], [ANY] * 3], "That is the aleatoric part: the second of the two is wanted."),
+        ],
+    ),
+    "00-somebody-looks": Answer(
+        right=[[0.010, 0.917], [0.550, 0.155]],
+        within=0.005,
+        why="Ten observations turned the answer round, and most of the certainty far away is gone.",
+        wrong=[
+            ([[0.010, 0.550], [0.917, 0.155]], "Another order is wanted: both answers, then both shares."),
+            ([[0.917, 0.010], [0.155, 0.550]], "The wrong way round: before comes first."),
+            ([[0.010, 0.010], [0.550, 0.550]], "The same crowd twice. Ask the crowd that has seen the new points."),
+            ([[ANY, ANY], [0.550, 0.130]], "The new points make places near: measure the distance from all points."),
+            ([[ANY, ANY], [0.450, 0.845]], "Those are the shares of places in doubt. Where is it sure?"),
+        ],
+    ),
+    "00-prior-decides": Answer(
+        right=[[0.500, 0.618, 0.550, 0.502, 0.481], [0.064, 0.139, 0.371, 0.433, 0.453]],
+        within=0.005,
+        why="What happens where there are no points is decided by what you assume: look at a prior before you use it.",
+        wrong=[
+            (
+                [[0.064, 0.139, 0.371, 0.433, 0.453], [0.500, 0.618, 0.550, 0.502, 0.481]],
+                "Exchanged: the shares come first.",
+            ),
+            (
+                [[ANY] * 5, [0.451, 0.345, 0.285, 0.139, 0.086]],
+                "That is the aleatoric doubt at B. Take the other part.",
+            ),
+            ([[0.550] * 5, [0.371] * 5], "The same crowd five times: is its name the one with the scale?"),
+            (
+                [[0.500, 0.382, 0.450, 0.498, 0.519], [ANY] * 5],
+                "Those are the shares of far places in doubt. Where is the crowd sure?",
+            ),
+        ],
+    ),
+}
 
 
 # Lesson 01 ------------------------------------------------------------------------------------------------------------
@@ -399,6 +559,263 @@ LESSON_02 = {
 }
 
 
+# Lesson 03 ------------------------------------------------------------------------------------------------------------
+
+READINGS = np.random.default_rng(2017).normal(1.5, 1, 8)  # those of the cold room
+
+
+def _log_normal(x: Any, mean: Any, sd: Any) -> Array:
+    return np.asarray(-(((x - mean) / sd) ** 2) / 2 - np.log(sd) - np.log(2 * np.pi) / 2)
+
+
+def _draws_of_q(rng: np.random.Generator) -> tuple[Array, float, float]:
+    """A hundred draws from a random Normal, its mean and its sd."""
+    mu, sigma = rng.normal(1, 1), rng.uniform(0.1, 2)
+    return rng.normal(mu, sigma, 100), mu, sigma
+
+
+def _log_likelihood(theta: Array) -> Array:
+    return np.asarray(_log_normal(READINGS[:, None], theta, 1).sum(axis=0))
+
+
+def _bound_of_room(likelihood: float, prior: float, log_q: float) -> Callable[..., float]:
+    """The average of the three parts of an ELBO, each with a factor."""
+
+    def average(draws: Array, mu: float, sigma: float) -> float:
+        parts = likelihood * _log_likelihood(draws) + prior * _log_normal(draws, 0, 2)
+        return float(np.mean(parts + log_q * _log_normal(draws, mu, sigma)))
+
+    return average
+
+
+def _bound_with_entropy(draws: Array, mu: float, sigma: float) -> float:
+    entropy = np.log(sigma) + np.log(2 * np.pi * np.e) / 2
+    return float(np.mean(_log_likelihood(draws) + _log_normal(draws, 0, 2)) + entropy)
+
+
+def _edge(prior_sd: Array) -> Array:
+    """The mean of the readings at which the simple and the flexible model have the same evidence."""
+    simple = 1 / 8
+    flexible = simple + prior_sd**2
+    return np.asarray(np.sqrt(np.log(flexible / simple) / (1 / simple - 1 / flexible)))
+
+
+EDGES = _edge(np.array([2, 10, 100]))
+
+
+def _covariance_of_five(rng: np.random.Generator) -> tuple[Array]:
+    root = rng.normal(size=(5, 5)) * rng.uniform(0.5, 2, size=(5, 1))
+    return (root @ root.T + np.eye(5),)
+
+
+def _share_kept(covariance: Array) -> Array:
+    return np.asarray(1 / (np.diag(np.linalg.inv(covariance)) * np.diag(covariance)))
+
+
+def _best_single(covariance: Array) -> Array:
+    """The largest squared correlation with one other unknown."""
+    sd = np.sqrt(np.diag(covariance))
+    return np.asarray(((covariance / np.outer(sd, sd) - np.eye(len(sd))) ** 2).max(axis=1))
+
+
+def _ratios(rng: np.random.Generator) -> tuple[Array]:
+    """Logarithms of ratios, far below zero."""
+    return (rng.normal(-1_000, 2, size=(4, int(rng.integers(2, 30)))),)
+
+
+def _log_mean(log_ratios: Array, axis: int = 1) -> Array:
+    return np.asarray(np.logaddexp.reduce(log_ratios, axis=axis) - np.log(log_ratios.shape[axis]))
+
+
+def _underflow(log_ratios: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.mean(np.exp(log_ratios), axis=1)))
+
+
+def _two_weights() -> Array:
+    """The precision of the posterior of the regression with two nearly equal inputs."""
+    x = np.linspace(-1, 1, 20)
+    inputs = np.stack([x, x + 0.3 * np.sin(9 * x)], axis=1)
+    return np.asarray(inputs.T @ inputs / 0.5**2 + np.eye(2))
+
+
+WEIGHTS = _two_weights()
+
+
+def _network_end(forgetful: bool) -> list[float]:
+    """Mean and variance of each weight of the smallest network at the end of coordinate ascent."""
+    x = np.linspace(-1.5, 1.5, 12)
+    outputs = x + np.random.default_rng(2017).normal(0, 0.5, 12)
+    xx, xy = 4 * np.sum(x**2), 4 * np.sum(x * outputs)
+    return [float(np.sqrt((xy - 1) / xx - (0 if forgetful else 1 / xy))), float(1 / xy)]
+
+
+RATIO_OF_MEANS = _network_end(forgetful=True)[0] / _network_end(forgetful=False)[0]
+
+LESSON_03 = {
+    "03-one-is-wrong": Answer(
+        right=[1.0, 0.4],
+        within=0.01,
+        why="The gap to the evidence is the KL, and it is never negative: an ELBO above the evidence proves a bug.",
+        wrong=[
+            ([0.4, 1.0], "The right numbers in another order: keep that of the table."),
+            ([-1.0, -0.4], "A KL is never negative. Which of the two is larger, evidence or ELBO?"),
+            ([1.0, -1.0], "A KL of −1? Then it is not this program that may be right. Choose the other two."),
+            ([2.0, 1.4], "You measured from the highest ELBO. Measure from the evidence: can anything lie above it?"),
+            ([1.0, -1.0, 0.4], "Two programs are wanted. One of the three KLs cannot be right: leave that one out."),
+        ],
+    ),
+    "03-twice-as-wide": Answer(
+        right=[np.log(2) - 3 / 8, 3 / 2 - np.log(2)],
+        within=0.005,
+        why="Too wide costs more than too narrow: that is why a q that cannot be right comes out too narrow.",
+        wrong=[
+            ([3 / 2 - np.log(2), np.log(2) - 3 / 8], "Exchanged: the first two arguments are the q that averages."),
+            ([np.log(2) - 3 / 8] * 2, "The KL is not symmetric: the second one has all four arguments exchanged."),
+            ([np.log(4) - 15 / 32, ANY], "Twice the width, not four times: the function takes standard deviations."),
+            ([ANY, 15 / 2 - np.log(4)], "Twice the width, not four times: hand over the sd, not the variance."),
+        ],
+    ),
+    "03-no-entropy": Answer(
+        right=[READINGS.sum() / 8.25, 1.982],
+        within=[0.005, 0.03],
+        why="Without entropy, q becomes a spike at the MAP estimate; and it slows down as if it had converged.",
+        wrong=[
+            ([ANY, 1], "σ has settled. Is the 1 of the entropy still in your gradient?"),
+            ([ANY, 3.928], "That is how the variance shrank. The question is about σ."),
+            ([ANY, 0.5045], "The wrong way round: σ after 150 steps over σ after 600."),
+            ([READINGS.mean(), ANY], "That is the mean of the readings. The prior pulls, too."),
+            ([0, ANY], "It is σ that goes to zero. What pulls at μ has not changed."),
+        ],
+    ),
+    "03-above-evidence": Answer(
+        right=_bound_of_room(1, 1, -1),
+        read=calls(_draws_of_q),
+        why="A lower bound above what it bounds is a bug, not luck. A case with a known evidence finds it at once.",
+        wrong=[
+            (_bound_of_room(1, 0, -1), "This is the friend's. Which factor of the joint density does not appear?"),
+            (_bound_of_room(1, -1, -1), "The prior takes part now, with the wrong sign."),
+            (_bound_of_room(1, 1, 0), "The joint density is complete, but ln q has got lost."),
+            (_bound_of_room(1, 1, 1), "The joint density is complete. ln q is to be subtracted, not added."),
+            (
+                _bound_with_entropy,
+                "Right on average, but you replaced the sampled ln q by the entropy. Only add what is missing.",
+            ),
+        ],
+    ),
+    "03-vague": Answer(
+        right=EDGES,
+        within=0.01,
+        why="In a comparison, a vague prior is a strong statement: it hands the victory to the simpler model.",
+        wrong=[
+            ([EDGES[0]] * 3, "Each prior has its own flexible model: its variance is 1/(Nβ) + s₀²."),
+            (2 * EDGES, "That is how wide the strip is. Where is its edge?"),
+            (EDGES**2, "Nearly: that is the square of the edge."),
+            (EDGES * np.sqrt(8), "Those are standard errors. Go back to degrees."),
+            (EDGES[::-1], "The right numbers, turned round: begin with the prior of two degrees."),
+        ],
+    ),
+    "03-heavy-tail": Answer(
+        right=[2.572, 2.722],
+        within=0.01,
+        why="KL(p‖q) hears every tail: where p has no variance, the answer is that of your grid, not of the problem.",
+        wrong=[
+            ([2.264, 2.264], "That is the target of the lesson. Take log_heavy."),
+            ([2.572, 2.572], "The same grid twice. Use wide_grid for the second one, and its own cells."),
+            ([6.614, 7.407], "Those are the variances."),
+            ([0.633, 0.633], "That is the other direction, which seeks a mode. KL(p‖q) covers all of p."),
+        ],
+    ),
+    "03-others-know": Answer(
+        right=lambda covariance: 1 - _share_kept(covariance),
+        read=calls(_covariance_of_five),
+        why="Mean field throws away what the others know about an unknown, even if no single correlation is large.",
+        wrong=[
+            (_share_kept, "That is the fraction that is kept. How much is lost?"),
+            (
+                lambda covariance: 1 - np.sqrt(_share_kept(covariance)),
+                "Those are standard deviations. The question is about variances.",
+            ),
+            (
+                _best_single,
+                "That is what the best single other one knows. Together they know more: use the precision matrix.",
+            ),
+            (
+                lambda covariance: 1 / np.diag(np.linalg.inv(covariance)),
+                "That is the variance of mean field. Compare it with the true one.",
+            ),
+            (
+                lambda covariance: np.diag(covariance) - 1 / np.diag(np.linalg.inv(covariance)),
+                "That is how much variance is lost. As a fraction of what?",
+            ),
+        ],
+    ),
+    "03-better-bound": Answer(
+        right=_log_mean,
+        read=calls(_ratios),
+        why="Still a lower bound, and more draws lift it towards the evidence: accuracy that you can buy.",
+        wrong=[
+            (
+                lambda log_ratios: log_ratios.mean(axis=1),
+                "That is the ELBO, the mean of the logarithms. Take the logarithm of the mean of the ratios.",
+            ),
+            (
+                lambda log_ratios: np.logaddexp.reduce(log_ratios, axis=1),
+                "That is the logarithm of the sum. The mean divides by S.",
+            ),
+            (_underflow, "The ratios are zero for a computer, so the logarithm is minus infinity. Use logsumexp."),
+            (
+                lambda log_ratios: log_ratios.max(axis=1),
+                "The largest ratio alone. Near, if it outweighs the others; but add them all up.",
+            ),
+            (
+                lambda log_ratios: _log_mean(log_ratios, axis=0),
+                "You averaged over the repetitions. One number for each row is wanted.",
+            ),
+        ],
+    ),
+    "03-seeker-jumps": Answer(
+        right=2.8,
+        within=0.11,
+        why="“Mode seeking” is a tendency, not a law: nearer than that, one wide Normal is the better compromise.",
+        wrong=[
+            (1, "From there on, the density has two humps. That does not yet make one of them the better choice."),
+            (
+                2.45,
+                "From about there on, a search that starts at a mode stays near it. Compare the losses: is it lower?",
+            ),
+            (5.6, "That is how far the modes are apart. They stand at −m and m."),
+            (np.log(2), "That is about the price at the border, in nats. At which m is the border?"),
+        ],
+    ),
+    "03-two-weights": Answer(
+        right=np.diag(WEIGHTS) ** -0.5,
+        within=0.015,
+        why="The widths are a matter of the family and of the direction of the KL: no optimiser makes them right.",
+        wrong=[
+            (
+                np.sqrt(np.diag(np.linalg.inv(WEIGHTS))),
+                "Those are the exact sds. Hand over what the fit found, even if you wish it had found these.",
+            ),
+            (1 / np.diag(WEIGHTS), "Those are variances. The sd is wanted."),
+            ([1, 1], "That is the prior: does the model have its observed=targets?"),
+        ],
+    ),
+    "03-own-bugs": Answer(
+        right=[RATIO_OF_MEANS, 1],
+        within=[0.002, 0.0005],
+        why="A bug in the rule for the variance moves the mean, and leaves the variance perfect: symptoms mislead.",
+        wrong=[
+            ([1, 1], "They differ a little. Is it really the forgetful rule that made the first one, till the end?"),
+            ([1 / RATIO_OF_MEANS, ANY], "The wrong way round: forgetful over right."),
+            ([1.646, ANY], "The lesson's number of half-steps is not enough: they still move. Run them much longer."),
+            ([ANY, 1.644], "After so few half-steps both are on their way. Run them much longer."),
+            ([RATIO_OF_MEANS**2, ANY], "That is the ratio of the products. Of the mean of one weight it is less."),
+        ],
+    ),
+}
+
+
 # Lesson 04 ------------------------------------------------------------------------------------------------------------
 
 
@@ -530,4 +947,851 @@ LESSON_04 = {
     ),
 }
 
-ANSWERS: dict[str, Answer] = {**LESSON_01, **LESSON_02, **LESSON_04}
+# Lesson 05 ------------------------------------------------------------------------------------------------------------
+
+
+def _tosses(rng: np.random.Generator) -> tuple[Array]:
+    """Labels (network, toss, place): forty tosses of each of six networks, at five places."""
+    return ((rng.random((6, 40, 5)) < rng.random((6, 1, 5))).astype(int),)
+
+
+def _three_doubts(p: Array) -> Array:
+    """Total, aleatoric and epistemic doubt of a crowd (network, place) that may be sure of itself."""
+    total, aleatoric = _coin_entropy_with_ends(p.mean(axis=0)), _coin_entropy_with_ends(p).mean(axis=0)
+    return np.array([total, aleatoric, total - aleatoric])
+
+
+def _coin_entropy_with_ends(p: Array) -> Array:
+    return _entropy(np.stack([p, 1 - p], axis=-1))
+
+
+def _units(rng: np.random.Generator) -> tuple[int, int]:
+    """How many hidden units there are, and how many of them work."""
+    units = int(rng.integers(3, 9))
+    return units, int(rng.integers(2, units))
+
+
+LESSON_05 = {
+    "05-three-units": Answer(
+        right=[math.factorial(3) * 2**3, math.perm(3, 2) * 2**2],
+        why="Each function lives in many places, and the more units work, the more places there are.",
+        wrong=[
+            ([6, ANY], "Those are the orders. Each unit has a sign, too, and tanh is odd."),
+            ([8, ANY], "Those are the signs. In how many orders can the units stand?"),
+            ([48, 48], "The first number is right. But what happens if you flip the sign of a unit that is zero?"),
+            ([48, 8], "Two units by themselves have so many. In how many places can the resting unit stand?"),
+            ([48, 12], "Are the two working units interchangeable, or does it matter which of them stands first?"),
+            ([48, 6], "Right so far as the order goes. What about the signs of the two that work?"),
+        ],
+    ),
+    "05-nobodys-network": Answer(
+        right=[0.701, 0.190],
+        within=0.006,
+        why="Average answers, never weights: the middle of all copies is nobody's network.",
+        wrong=[
+            ([0.190, 0.701], "Exchanged: the friend's network comes first."),
+            ([0.701, 0.210], "That is the mean of the networks' NLLs. Average their answers first, then judge once."),
+            ([0.701, 0.701], "The second must not average weights: `answers` has one row for each network."),
+            ([0.490, 0.934], "Those are accuracies. An NLL is wanted."),
+        ],
+    ),
+    "05-among-points": Answer(
+        right=lambda labels: _three_doubts(labels.mean(axis=1)),
+        read=calls(_tosses),
+        why="Disagreement is between networks: average the tosses of each network before you compare networks.",
+        wrong=[
+            (
+                lambda labels: _three_doubts(labels.reshape(-1, labels.shape[-1])),
+                "This is the friend's: each toss counts as a network that is sure of itself.",
+            ),
+            (
+                lambda labels: _three_doubts(labels.mean(axis=0)),
+                "You averaged over the networks, and compared tosses. The networks are the first axis.",
+            ),
+            (
+                lambda labels: _three_doubts(labels.mean(axis=1))[[0, 2, 1]],
+                "The last two are exchanged: the aleatoric part comes before the epistemic one.",
+            ),
+            (
+                lambda labels: _three_doubts(labels.mean(axis=1)) / np.log(2),
+                "Those are bits. Use the natural logarithm.",
+            ),
+        ],
+    ),
+    "05-all-alike": Answer(
+        right=[1, 4.41],
+        within=[0, 0.06],
+        why="What starts alike stays alike: a random start is there to break the symmetry.",
+        wrong=[
+            ([5, ANY], "Look at the columns of the inner weights: how many of the five differ?"),
+            ([1, -4.41], "Nats above the best: the larger loss first."),
+            ([1, 30.77], "That is its loss. How far above the best one is it?"),
+            ([1, 26.36], "That is the loss of the best. How far above it is the start with equal units?"),
+            ([1, 0.0], "Were the random starts really random? Each needs new random numbers."),
+        ],
+    ),
+    "05-saddle": Answer(
+        right=20,
+        within=1,
+        why="Distance from a saddle grows like compound interest: a smaller start costs some steps, zero all of them.",
+        wrong=[
+            (
+                0,
+                "It does matter a little. Count the steps from a start of 1e-2 and from one of 1e-4.",
+            ),
+            (10, "That is for a factor of ten."),
+            (40, "That is for a factor of ten thousand. Compare with a start a hundred times smaller."),
+            (37, "That is the number of steps from the smaller start. How many more than from the larger one?"),
+            (-20, "The smaller start needs more steps: subtract the other way round."),
+            (461, "Nearly: that is ln 100 over the step size. Divide by the eigenvalue, too."),
+        ],
+    ),
+    "05-ensemble": Answer(
+        right=[0.1829, 0.1560, 0.4337],
+        within=0.004,
+        why="An ensemble is as good as its members: averaging over optima pays where all of them are good.",
+        wrong=[
+            ([0.188, 0.163, 0.573], "You averaged the four NLLs. Average the answers, then judge once."),
+            ([0.165, 0.153, 0.302], "That is the best of the four by itself."),
+            ([0.190, 0.191, 0.400], "That is NUTS. Average the answers of the four optima."),
+            (
+                [0.641, 0.511, 1.160],
+                "You averaged the weights, and the four optima may be in different copies. Average answers.",
+            ),
+            ([0.4337, 0.1560, 0.1829], "In another order: seen, between, outside."),
+        ],
+    ),
+    "05-variance": Answer(
+        right=lambda mean: 1 / (2 * mean * (1 - mean)),
+        read=calls(lambda rng: (rng.uniform(0.02, 0.98, size=5),)),
+        why="Both agree along the border; where networks are nearly sure, only the entropy still sees them differ.",
+        wrong=[
+            (
+                lambda mean: 1 / (mean * (1 - mean)),
+                "That is the second derivative. What does Taylor's formula do to it?",
+            ),
+            (lambda mean: np.full(np.shape(mean), 2.0), "True at a mean of one half. What about a mean near zero?"),
+            (lambda mean: 2 * mean * (1 - mean), "Turned round: a variance times your factor must give nats."),
+            (lambda mean: 1 / (2 * mean), "Only half of the coin: a probability has a counterpart, one minus itself."),
+            (
+                lambda mean: 1 / (2 * np.log(2) * mean * (1 - mean)),
+                "Those are bits. Use the natural logarithm.",
+            ),
+        ],
+    ),
+    "05-paid": Answer(
+        right=lambda units, working: math.log(math.perm(units, working) * 2**working),
+        read=calls(_units),
+        why="Mean field is not paid for copies, and a bent border has more of them than a straight one.",
+        wrong=[
+            (
+                lambda units, working: math.log(math.factorial(units) * 2**units),
+                "That is the most there can be. Units at rest have copies that coincide.",
+            ),
+            (
+                lambda units, working: math.log(math.factorial(working) * 2**working),
+                "Those are the copies within the places of the working units. Where can the resting ones stand?",
+            ),
+            (
+                lambda units, working: math.log(math.comb(units, working) * 2**working),
+                "You chose places, but not which unit goes where: the working units differ from each other.",
+            ),
+            (lambda units, working: math.log(math.perm(units, working)), "And the signs?"),
+            (
+                lambda units, working: math.perm(units, working) * 2**working,
+                "That is the number of copies. In nats, it is worth its logarithm.",
+            ),
+            (
+                lambda units, working: math.log2(math.perm(units, working) * 2**working),
+                "Those are bits. Use the natural logarithm.",
+            ),
+        ],
+    ),
+    "05-how-wide": Answer(
+        right=[0.01, 0.38],
+        within=[0.03, 0.09],
+        why="The posterior is an insurance: it pays little where the width was chosen well, a lot where it was not.",
+        wrong=[
+            ([ANY, -0.38], "The other way round: NLL of MAP minus that of the posterior."),
+            ([0.41, 0.80], "Those are the NLLs of MAP. Subtract those of the posterior."),
+            ([0.38, 0.01], "Exchanged: first each at its own width, then both at width eight."),
+            (
+                [0.38, 0.38],
+                "The first number is for width eight, too. Let each choose its width on the validation points.",
+            ),
+        ],
+    ),
+}
+
+# Lesson 06 ------------------------------------------------------------------------------------------------------------
+
+
+def _normal_logpdf(value: Any, mean: Any = 0.0, sd: Any = 1.0) -> Array:
+    return np.asarray(-0.5 * ((value - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi))
+
+
+def _hierarchy(rng: np.random.Generator) -> tuple[float, Array, Array, float]:
+    """The logarithm of a variance, nine raw weights, nine measurements, and their noise."""
+    return float(rng.normal()), rng.normal(size=9), rng.normal(size=9), float(rng.uniform(0.5, 2))
+
+
+def _free(v: float, raw: Array, y: Array, sigma: float, *, scale: Any = None, raw_seen: bool = False) -> float:
+    """Log density of the non-centred form; with another scale, or with measurements of the raw weights, if asked."""
+    weights = raw if raw_seen else (np.exp(v / 2) if scale is None else scale) * raw
+    return float(_normal_logpdf(v) + _normal_logpdf(raw).sum() + _normal_logpdf(y, weights, sigma).sum())
+
+
+def _centred_prior(v: float, raw: Array, y: Array, sigma: float) -> float:
+    """As `_free`, but the computed weights, not the raw ones, are in the prior."""
+    weights = np.exp(v / 2) * raw
+    return float(_free(v, raw, y, sigma) - _normal_logpdf(raw).sum() + _normal_logpdf(weights, 0, np.exp(v / 2)).sum())
+
+
+LINE = np.linspace(-3, 3, 601)
+
+
+def _waves(height: float, number: float, *, cliffs: bool = False) -> Array:
+    """Two hundred waves on the axis of the lesson, each with a step of its own if asked."""
+    middles = np.linspace(-2, 2, 200)[:, None]
+    waves = height * np.sin(number * (LINE - middles))
+    return waves + 2 * height * (middles < LINE) if cliffs else waves
+
+
+def _what_functions(functions: Array) -> str:
+    """Say which of three things functions drawn from a prior are not, if any: small, folded, without cliffs."""
+    if functions.ndim != 2 or functions.shape[1] != len(LINE) or len(functions) < 200:
+        raise ValueError("it must have 200 rows or more, one for each function, and 601 columns")
+    ranges = np.ptp(functions, axis=1)
+    turns = (np.diff(np.sign(np.diff(functions, axis=1)), axis=1) != 0).sum(axis=1)
+    cliffs = np.abs(functions[:, 6:] - functions[:, :-6]).max(axis=1) > ranges / 3
+    if not 1 <= np.median(ranges) <= 2:
+        return "too small" if np.median(ranges) < 1 else "too large"
+    if np.median(turns) < 6:
+        return "too calm"
+    return "too sudden" if cliffs.mean() > 0.05 else "as asked for"
+
+
+LESSON_06 = {
+    "06-ten-times": Answer(
+        right=0.1,
+        within=0.05,
+        why="Heavy tails make cliffs only at a scale at which they reach far enough: family and scale go together.",
+        wrong=[
+            (0.0, "Hardly any: that is what you get at scale three. Say scale=10."),
+            (0.25, "That is as many as Cauchy weights make inside, at scale three."),
+            (40, "That is how many of them. What fraction is it?"),
+            (0.9, "Those are the functions without a cliff."),
+        ],
+    ),
+    "06-small-circles": Answer(
+        right=[3.598, 10.251, 8.741],
+        within=0.06,
+        why="The tail of a hyperprior decides how far the data can move a scale.",
+        wrong=[
+            ([2.116, 1.496, 1.390], "Those are the inner scales: take scale2."),
+            ([10.251, 3.598, 8.741], "Those are in alphabetical order. Index by the list `hyperpriors`."),
+            ([3.109, 8.091, 6.050], "Those are means over all four priors. Take the rows of Normal weights only."),
+            ([3.268, 10.395, 7.205], "Those are means over all three tasks. Take the circles only."),
+        ],
+    ),
+    "06-wrong-square": Answer(
+        right=[1 - np.exp(-0.7 / 10), 1 - np.exp(-0.7 / 100)],
+        within=5e-4,
+        why="One forgotten root gives the scale another hyperprior, with a much heavier tail, and nothing stops.",
+        wrong=[
+            ([1 - np.exp(-0.07)] * 2, "In the lesson the Inverse-Gamma is the prior of another quantity. Which?"),
+            ([1 - np.exp(-0.007), 1 - np.exp(-0.07)], "Exchanged: the friend's comes first."),
+            ([np.exp(-0.07), np.exp(-0.007)], "That is how probable a scale *below* ten is."),
+            (
+                [1 - np.exp(-0.07), 1 - np.exp(-0.7 / np.sqrt(10))],
+                "If the scale exceeds ten, is its square larger or smaller than that?",
+            ),
+        ],
+    ),
+    "06-half-square": Answer(
+        right=[(3**2 + 1) / 2, np.sqrt(2 / 50)],
+        within=1e-3,
+        why="A rectified unit passes on half of the mean square: outer weights make up for it, layer by layer.",
+        wrong=[
+            ([10, ANY], "That is the mean of a². Where a is negative, h is zero."),
+            ([4.5, ANY], "The bias adds its variance, too."),
+            ([np.sqrt(5), ANY], "That is a root mean square. The mean square itself is wanted."),
+            ([2.5, ANY], "Each half counts once: the mean square of a unit is half, not a quarter."),
+            ([5, 1 / np.sqrt(50)], "That keeps E[h²]. But the variance of a is twice as large."),
+            ([5, 2 / 50], "That is the variance of an outer weight. Its scale is the root."),
+        ],
+    ),
+    "06-same-density": Answer(
+        right=_free,
+        read=calls(_hierarchy),
+        why="One model in two sets of coordinates: only the sampler notices, and it notices a lot.",
+        wrong=[
+            (
+                lambda v, raw, y, sigma: _free(v, raw, y, sigma, scale=np.exp(v)),
+                "The variance of a weight is exp(v). What is its scale?",
+            ),
+            (
+                lambda v, raw, y, sigma: _free(v, raw, y, sigma, raw_seen=True),
+                "The measurements see the weights, not the raw ones.",
+            ),
+            (
+                _centred_prior,
+                "Which variables are free now? Their prior has scale one.",
+            ),
+            (
+                lambda v, raw, y, sigma: _free(v, raw, y, sigma) + 9 * v / 2,
+                "No Jacobian here: the raw weights are the unknowns, and their prior is given for them.",
+            ),
+            (
+                lambda v, raw, y, sigma: _free(v, raw, y, sigma) - float(_normal_logpdf(v)),
+                "The prior of v is missing.",
+            ),
+        ],
+    ),
+    "06-opinion": Answer(
+        right=[100 * np.log(2), np.sqrt(100 * np.log(2) / np.log(100))],
+        within=0.06,
+        why="A long tail on the right is no vagueness: on the left this hyperprior forbids nearly everything.",
+        wrong=[
+            ([10 * np.log(2), ANY], "With that, the *squared* scale has median ten."),
+            ([100 / np.log(2), ANY], "Solve again: minus beta over the value is the logarithm of one half."),
+            ([100, ANY], "With that, ten is exceeded with another probability than one half."),
+            ([100 * np.log(2), 100 * np.log(2) / np.log(100)], "The second is a squared scale. Take the root."),
+            (
+                [100 * np.log(2), np.sqrt(100 * np.log(2) / -np.log(0.99))],
+                "That is where one per cent lies *above*.",
+            ),
+        ],
+    ),
+    "06-tails": Answer(
+        right=[3 / 2, 3 / 2],
+        why="A heavy tail is a hierarchy in disguise: a Normal weight with a scale of its own.",
+        wrong=[
+            ([0.5, 0.5], "That is the Cauchy, with one degree of freedom."),
+            ([3, 3], "Nearly: the shape of a chi-squared variable is half of its degrees of freedom."),
+            ([1.5, 0.5], "The shape is right. What does the factor `dof` do to beta?"),
+            ([1.5, 2 / 3], "The shape is right. Is beta of the Inverse-Gamma a scale of the variance, or one over it?"),
+        ],
+    ),
+    "06-equal-data": Answer(
+        right=[0.003725, 0.02284],
+        within=[0.0003, 0.0012],
+        why="Easy and hard data sets are so for everybody: a paired difference does not see them.",
+        wrong=[
+            ([0.02284, 0.003725], "Exchanged: the paired one comes first."),
+            ([2 * 0.003725, 2 * 0.02284], "Those are whole widths. Hand over half."),
+            ([0.0030, 0.02284], "The first is a standard deviation. How sure is the *mean* of five differences?"),
+            ([0.003725, 0.003725], "The second must not know which numbers belong together."),
+            ([0.37, 2.28], "Those are per cent. Leave the accuracies as they are."),
+        ],
+    ),
+    "06-own-prior": Answer(
+        right=_waves(0.7, 5),
+        feature=_what_functions,
+        why="A prior can be chosen by what you know about functions: draw, look, change.",
+        wrong=[
+            (_waves(5, 5), "Too large a range: which of the two scales sets it?"),
+            (_waves(0.2, 5), "Too small a range: which of the two scales sets it?"),
+            (_waves(0.7, 1.5), "Too few turning points: which weights fold the axis?"),
+            (_waves(0.3, 5, cliffs=True), "Too many cliffs: lighter tails inside, or a smaller scale there."),
+        ],
+    ),
+}
+
+# Lesson 07 ------------------------------------------------------------------------------------------------------------
+
+
+def _family_draws(rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draws of group means and group spreads (chain, draw, weight), in which the chains lie apart."""
+    middle = rng.normal(0, 2, size=(4, 1, 3))
+    return middle + rng.normal(size=(4, 6, 3)), np.abs(rng.normal(size=(4, 6, 3)))
+
+
+def _priors(mean: Array, spread: Array, axis: int | tuple[int, int] = 1) -> Array:
+    variance = mean.var(axis=axis) + (spread**2).mean(axis=axis)
+    return np.array([mean.mean(axis=axis), np.sqrt(variance)])
+
+
+LESSON_07 = {
+    "07-two-spreads": Answer(
+        right=[1 / 1.01, 0.1],
+        within=0.001,
+        why="One number says what a hierarchical prior assumes about two tasks: know it before you run the model.",
+        wrong=[
+            ([1 / 1.1, 1 / 4], "The correlation is a ratio of variances. Does the scale enter squared?"),
+            ([1 / (1 + 0.02 / np.pi), 1 / (1 + 18 / np.pi)], "You squared the mean of s. The mean of s² is wanted."),
+            ([0.01 / 1.01, 0.9], "That is the part that each task has for itself. Which part do they share?"),
+            ([0.1, 1 / 1.01], "Exchanged: the narrow spreads come first. Which of the two makes tasks more alike?"),
+            ([1 / np.sqrt(1.01), np.sqrt(0.1)], "No root: the shared variance over the whole variance."),
+            (
+                [1 / (1.01 - 0.02 / np.pi), 1 / (10 - 18 / np.pi)],
+                "That is the variance of s. What a task adds to its own weight has the variance E[s²].",
+            ),
+        ],
+    ),
+    "07-off-by-a-turn": Answer(
+        right=[0.0837, 0.6836, 0.3164],
+        within=0.003,
+        why="Half a turn is a change of sign: what was right is wrong, and two quarter turns contradict each other.",
+        wrong=[
+            ([0.0837, 0.3164, 0.6836], "Is the sign of the quarter turns as in turns?"),
+            (
+                [0.9163, ANY, ANY],
+                "That is what the true angles get right. Add the turn to the angles before you ask the rule.",
+            ),
+            (
+                [0.0837, 0.5, 0.5],
+                "A good guess. Run it: a moon that is turned one way meets another part of its rival.",
+            ),
+            ([ANY, 0.6836, 0.6836], "Twice the same turn? The third goes the other way."),
+        ],
+    ),
+    "07-four-priors": Answer(
+        right=_priors,
+        read=calls(_family_draws),
+        why="Each chain numbers the units in its own order: average answers over chains, never weights.",
+        wrong=[
+            (
+                lambda mean, spread: _priors(mean, spread, (0, 1)),
+                "This is the friend's, over all chains. Which axis is the chain?",
+            ),
+            (
+                lambda mean, spread: _priors(mean, spread, 0),
+                "You averaged over the chains and kept the draws: the other way round.",
+            ),
+            (
+                lambda mean, spread: np.array([mean.mean(axis=1), np.sqrt((spread**2).mean(axis=1))]),
+                "How tasks differ is there. That the group mean is not known exactly is missing: add its variance.",
+            ),
+            (
+                lambda mean, spread: np.array(
+                    [mean.mean(axis=1), np.sqrt(mean.var(axis=1) + spread.mean(axis=1) ** 2)]
+                ),
+                "The mean of s², not the square of the mean of s.",
+            ),
+            (
+                lambda mean, spread: np.array([mean.mean(axis=1), mean.var(axis=1) + (spread**2).mean(axis=1)]),
+                "Those are variances: the friend's second part holds sds.",
+            ),
+            (
+                lambda mean, spread: _priors(mean, spread)[::-1],
+                "Exchanged: the means come first.",
+            ),
+        ],
+    ),
+    "07-circles": Answer(
+        right=[0.667, 0.736],
+        within=0.012,
+        why="A learned prior is strong. It is worth as much as the claim that the new task is of the same kind.",
+        wrong=[
+            ([0.736, 0.667], "Exchanged: the cold start comes first."),
+            ([0.491, 0.434], "Those are the moons. How do circles look?"),
+            (
+                [0.667, 0.764],
+                "You averaged the NLLs of four priors. Average their answers: hand over the list of all four.",
+            ),
+            ([0.667, 0.667], "Twice the same networks: the second list is group_priors."),
+        ],
+    ),
+    "07-weights-or-answers": Answer(
+        right=[[0.4139, 0.0611], [0.3878, 0]],
+        within=0.004,
+        why="Weights may disagree because units are numbered differently; answers disagree only if the functions do.",
+        wrong=[
+            ([[0.0611, 0.4139], [0, 0.3878]], "Exchanged: the weights come first in each row."),
+            ([[0.4139, 0.3878], [0.0611, 0]], "Turned: a row for each choice of chains, weights and answers in it."),
+            ([[0.5904, 0.5878], [ANY, ANY]], "That is the bound of lesson 02. Here it is one tenth above one."),
+            ([[0.3724, ANY], [0.3546, ANY]], "You averaged the shares of six arrays. Each weight counts once."),
+            ([[0.1122, ANY], [0.0730, ANY]], "Those are the offsets. The weights of a task are m + s ε."),
+            ([[0.4118, ANY], [ANY, ANY]], "Those are the group means. The weights of all tasks are wanted."),
+            ([[ANY, ANY], [0.3126, 0.1122]], "Chains one and two. The third has the number 2 in Python."),
+            ([[ANY, ANY], [0.2190, 0.0067]], "Chains two and four: Python counts from zero."),
+        ],
+    ),
+    "07-one-rule": Answer(
+        right=[0.625, 0.905],
+        within=0.0015,
+        why="Pooling is neither good nor bad: it depends on how much the tasks differ.",
+        wrong=[
+            ([0.375, 0.095], "Worse than a coin: say class one where the density of class one is the larger."),
+            (
+                [0.6163, 0.9065],
+                "Nearly: that rule believes in the middle turn alone. Average the densities over all turns.",
+            ),
+            (
+                [0.618, 0.906],
+                "Nearly: you averaged the probabilities. A turn that explains the point well should count more.",
+            ),
+            ([0.6163, 0.9038], "All turns count alike there. Weigh them by prior_of_place."),
+            ([0.905, 0.625], "Exchanged: the wide turns come first."),
+            ([0.625, 0.8163], "That is an sd of forty-five degrees. π/16 is smaller."),
+            ([0.90975, ANY], "That rule knows the angle of each task. Ours may only average over all turns."),
+            ([0.5165, 0.4998], "Those sds are degrees. The turns are in radians."),
+        ],
+    ),
+    "07-paths-explode": Answer(
+        right=[(400 - 4) ** -0.5, (399 / 4) ** 0.5],
+        within=[0.0015, 0.15],
+        why="A step must fit between the walls: steep at small spreads in one form, at large ones in the other.",
+        wrong=[
+            ([(399 / 4) ** 0.5, (400 - 4) ** -0.5], "Exchanged: the centred form comes first."),
+            ([0.1, ANY], "Does leapfrog really need a step smaller than the width itself? Try spreads below that."),
+            ([(400 - 4) ** -0.5, 0.1], "For which spreads is the curvature of ε large? Try large ones."),
+            ([1 / 396, 399 / 4], "Those are squares: variances. The spread is an sd."),
+            ([96**-0.5, (99 / 4) ** 0.5], "The path stays as long as the step is below twice the width."),
+        ],
+    ),
+    "07-best-spread": Answer(
+        right=[[0.35, 0.0817, 0], [0.2, 0.0276, 4]],
+        within=[0.001, 0.0005, 0.001],
+        why="A family pays on average, not for everybody: and the better the rival's prior, the fewer gain.",
+        wrong=[
+            ([[0.35, ANY, ANY], [0.1, ANY, ANY]], "That is the share. The spread is the share times the prior sd."),
+            ([[4, ANY, ANY], [2, ANY, ANY]], "That is the place in the list. Which spread stands there?"),
+            ([[ANY, ANY, 18], [ANY, ANY, 14]], "Those gain. How many lose?"),
+            ([[ANY, -0.0817, ANY], [ANY, -0.0276, ANY]], "Turned round: a saving is positive if the family is better."),
+            (
+                [[ANY, 0.3746, ANY], [ANY, 0.3848, ANY]],
+                "That is against the pooled end. Compare with separate networks.",
+            ),
+        ],
+    ),
+    "07-exact-way": Answer(
+        right=[0.491, 0.434, 0.372],
+        within=[0.004, 0.004, 0.009],
+        why="What counts is that the weights of one draw fit together: one Normal for each weight forgets that.",
+        wrong=[
+            ([0.372, 0.434, 0.491], "Turned round: the cold start comes first."),
+            (
+                [0.491, 0.434, 0.4175],
+                "Each array has draws of its own there. Take all six from the same draw of the chain.",
+            ),
+            ([0.491, 0.434, 0.543], "Those are the group means alone. A new task has weights of its own around them."),
+            ([0.491, 0.434, 0.434], "Twice the Normals: is the third list yours?"),
+            ([0.667, 0.736, ANY], "Those are the circles. Take the moons."),
+            ([0.491, 0.434, 0.3920], "You averaged the NLLs of four mixtures. Hand over the list of all four."),
+        ],
+    ),
+}
+
+
+# Lesson 08 ------------------------------------------------------------------------------------------------------------
+
+
+def _gap_at_threshold(alpha: Array) -> Array:
+    """Posterior mean of a weight at the threshold of a Laplace prior, in units of α: there the soft threshold is 0."""
+    right, left = -(alpha**2) + stats.norm.logcdf(0), alpha**2 + stats.norm.logcdf(-2 * alpha)
+    return np.asarray(1 - np.tanh((right - left) / 2))
+
+
+ALPHAS = np.array([0.2, 1, 5])
+
+
+def _layer(rng: np.random.Generator) -> tuple[Array, Array, float]:
+    """Means and sds of a layer, and the share to remove."""
+    return rng.normal(size=(6, 7)), rng.uniform(0.1, 3, size=(6, 7)), float(rng.uniform(0.2, 0.8))
+
+
+def _pruned(mean: Array, sd: Array, rank: Array, removed: float) -> Array:
+    keep = rank >= np.quantile(rank, removed)
+    return np.array([mean * keep, sd * keep])
+
+
+LESSON_08 = {
+    "08-one-scale": Answer(
+        right=_gap_at_threshold(ALPHAS),
+        within=0.003,
+        why="The soft threshold is what remains of the posterior mean where the noise is small.",
+        wrong=[
+            (_gap_at_threshold(ALPHAS) * ALPHAS, "Those are gaps in units of the noise. Divide by α."),
+            (_gap_at_threshold(ALPHAS)[::-1], "The right numbers, turned round: begin with the smallest α."),
+            ([ANY, 0.5032, 0.0523], "The observations are t times α: you used t itself."),
+            ([0.4175, 0.9742, 1.0], "That is the distance from the diagonal. How far is it from the soft threshold?"),
+            ([0.6185, 0.2120, 0.0249], "That is the average gap. The largest is wanted."),
+        ],
+    ),
+    "08-millimetres": Answer(
+        right=[0.001, 0.001, 1],
+        within=[5e-5, 5e-5, 0.03],
+        why="A ratio has no unit: rank by it. The prior has one, so standardise inputs first.",
+        wrong=[
+            ([1000, 1000, ANY], "Turned round: the input got larger. What must the weight do to predict the same?"),
+            ([0.001, 0.001, 0.001], "Mean and sd are right. What happens to a ratio if both parts shrink alike?"),
+            ([0.001, 1, 0.001], "The sd is measured in the same unit as the mean."),
+            ([0.001, 1e-6, ANY], "That is how the variance changes. The sd is its root."),
+            ([1, 1, 1], "The prediction stays as it is. For that, the weight must change: how?"),
+            ([0.0302, 5.497, 0.0055], "That is kilometres: a metre has a thousand millimetres, so multiply."),
+        ],
+    ),
+    "08-tau-decides": Answer(
+        right=[3.995, 3.2836, 1.8396],
+        within=0.02,
+        why="τ decides about the middle, and only slowly: large signals do not notice it.",
+        wrong=[
+            ([1.8396, 3.2836, 3.995], "The right numbers, turned round: begin with the smallest τ."),
+            ([3.368, 2.4724, 1.2337], "There the estimate is one half. It should be half of the observation."),
+            ([3.2844, 2.6456, 2.1256], "That is where most is taken. Where is it exactly half?"),
+            ([1.9975, 1.6418, 0.9198], "That is the estimate. Which observation does it belong to?"),
+            ([0.01, 0.1, 1], "τ is the size of a typical weight, not a threshold. Look for the crossing."),
+        ],
+    ),
+    "08-told-the-horseshoe": Answer(
+        right=[[2.851, 7.350], [0.253, 16.57]],
+        within=[[0.1, 0.1], [0.1, 0.5]],
+        why="A prior over τ turns “five” into “some, five perhaps”: the guess is friendlier than it looks.",
+        wrong=[
+            ([[0.253, 16.57], [2.851, 7.350]], "Exchanged: the fixed τ comes first."),
+            (
+                [[2.851, 7.350], [3.558, 8.949]],
+                "Each input has its own τ there. One for all inputs of a draw is wanted.",
+            ),
+            ([[ANY, ANY], [7.165, 19.955]], "The size of the learned τ is missing: multiply by tau_scale."),
+            ([[0.126, 2.166], [ANY, ANY]], "Where is N? Fifty observations say more than one."),
+            ([[11.185, 14.779], [ANY, ANY]], "τ and the local scale are squared: shares compare variances."),
+            ([[2.490, 7.805], [ANY, ANY]], "That is the central ninety-five per cent: five are cut off at each end."),
+        ],
+    ),
+    "08-luck": Answer(
+        right=[0.25, 0.2567, 1],
+        within=[1e-6, 0.0005, 1e-6],
+        why="An interval planned before you looked means something. One that you fished out of ten does not.",
+        wrong=[
+            ([-0.25, 0.2567, ANY], "Turned round: horseshoe minus Normal."),
+            ([0.25, 0.3648, ANY], "That is not paired. Subtract in each data set first, then call t_interval."),
+            ([0.25, 0.5062, ANY], "Half widths do not add up. Subtract in each data set first, then call t_interval."),
+            ([0.25, 0.2567, 0], "That is true at half a mistake. The ten pairs are compared at a quarter."),
+            ([0.25, 0.2567, 2], "Is each pair counted once, and no method compared with itself?"),
+            ([0.25, 0.2567, 9], "Those contain zero. How many exclude it?"),
+            ([0.125, 0.1894, ANY], "That is the difference at a quarter of a mistake. The first is asked at one half."),
+        ],
+    ),
+    "08-still-there": Answer(
+        right=lambda mean, sd, removed: _pruned(mean, sd, np.abs(mean) / sd, removed),
+        read=calls(_layer),
+        why="A weight is removed if it is zero in every draw: without its signal it is nothing but noise.",
+        wrong=[
+            (
+                lambda mean, sd, removed: np.array([_pruned(mean, sd, np.abs(mean) / sd, removed)[0], sd]),
+                "This is the friend's. Draw from it: are the removed weights zero?",
+            ),
+            (
+                lambda mean, sd, removed: np.array([mean, _pruned(mean, sd, np.abs(mean) / sd, removed)[1]]),
+                "Now the noise is gone and the signal stays: those weights are fixed, not removed.",
+            ),
+            (
+                lambda mean, sd, removed: _pruned(mean, sd, np.abs(mean), removed),
+                "Both moments go, good. But you rank by size: go back to the ratio.",
+            ),
+            (
+                lambda mean, sd, removed: _pruned(mean, sd, mean / sd, removed),
+                "A strongly negative weight is a signal, too: the ratio takes the size of the mean.",
+            ),
+            (
+                lambda mean, sd, removed: _pruned(mean, sd, -np.abs(mean) / sd, 1 - removed),
+                "Turned round: you keep the weights with the lowest ratios.",
+            ),
+        ],
+    ),
+    "08-layer-by-layer": Answer(
+        right=[0.961, 0.8544, 0.9744, 0.970, 0.9262],
+        within=0.007,
+        why="A ratio can be compared across layers; the same share everywhere starves the small last layer.",
+        wrong=[
+            ([0.8544, 0.961, ANY, ANY, ANY], "Exchanged: the common border comes first."),
+            ([0.654, ANY, ANY, ANY, ANY], "The means are gone, the noise is still there: set the sds to zero, too."),
+            ([0.7576, ANY, ANY, ANY, ANY], "That ranks by size. Take the ratio of mean and sd."),
+            ([0.1204, ANY, ANY, ANY, ANY], "You kept the tenth with the lowest ratios. Which ones should go?"),
+            ([ANY, ANY, 0.9262, 0.970, 0.9744], "The last three are turned round: w1 comes first."),
+            ([0.961, 0.961, ANY, ANY, ANY], "Twice the common border: by layer, each array has its own quantile."),
+        ],
+    ),
+    "08-back-to-work": Answer(
+        right=[0.8366, 0.9626],
+        within=[0.007, 0.006],
+        why="A pruning curve without retraining shows what this fit can spare, not what the task needs.",
+        wrong=[
+            ([0.8366, 0.9736], "Too good: have removed weights come back? Multiply each step by the mask."),
+            ([0.8366, 0.8366], "Nothing has moved. Are the stepped means those that you judge afterwards?"),
+            ([0.4178, ANY], "The removed weights still have their noise: mask the sds, too."),
+            ([0.9626, 0.8366], "Exchanged: before comes first."),
+            ([0.961, ANY], "That is with nine tenths removed. Remove nineteen of twenty."),
+            ([ANY, 0.0902], "That network has lost its head: steps go against the gradient."),
+        ],
+    ),
+}
+
+
+# Lesson 09 ------------------------------------------------------------------------------------------------------------
+
+
+def _answers_and_labels(rng: np.random.Generator) -> tuple[Array, Array]:
+    """Class probabilities (network, image, class) of a crowd, and a label for each image."""
+    return rng.dirichlet(np.ones(4), size=(7, 5)), rng.integers(4, size=5)
+
+
+def _of_label(draws: Array, labels: Array) -> Array:
+    return np.asarray(draws[:, np.arange(len(labels)), labels])
+
+
+def _entropy(probability: Array) -> Array:
+    terms = np.where(probability > 0, -probability * np.log(np.where(probability > 0, probability, 1)), 0)
+    return np.asarray(terms.sum(axis=-1))
+
+
+def _vote_shares(draws: Array) -> Array:
+    return np.asarray(np.eye(draws.shape[-1])[draws.argmax(axis=-1)].mean(axis=0))
+
+
+MISTAKES = 169  # of thirty networks, on the test images
+
+LESSON_09 = {
+    "09-forgotten-word": Answer(
+        right=55_000 / 128,
+        within=1,
+        why="A fit that seems far too modest has perhaps forgotten how much data there is: look for total_size.",
+        wrong=[
+            (128 / 55_000, "Turned round: too much means more than once."),
+            (128, "That is the size of a minibatch. How many minibatches would make up all images?"),
+            (55_000, "The minibatch still counts: it stands for itself."),
+            (np.sqrt(55_000 / 128), "No root here: a log likelihood grows in proportion to the number of images."),
+        ],
+    ),
+    "09-declined": Answer(
+        right=(MISTAKES - 100) / 0.99 / 10_000,
+        within=4e-5,
+        why="The floor depends on the accuracy alone, and says how much better any doubt could still get.",
+        wrong=[
+            (MISTAKES / 10_000, "That declines every mistake. One answer in a hundred may be wrong."),
+            ((MISTAKES - 100) / 10_000, "Nearly: whoever declines also answers fewer, so fewer may be wrong."),
+            ((MISTAKES - 100) / 0.99, "That is how many images. What share of all is it?"),
+            (0.01, "That is the share of mistakes that is allowed among the answers. How many must go to get there?"),
+            (0.0184, "That is what real doubt needs. What would perfect doubt need?"),
+        ],
+    ),
+    "09-two-halves": Answer(
+        right=[0.9768, 0.9032, 0.950],
+        within=0.006,
+        why="The guarantee asks for images like those put aside, and two halves of one file may not be alike.",
+        wrong=[
+            ([0.95, 0.95, ANY], "That is what was promised, or what the half that set the threshold holds. Measure."),
+            ([0.9032, 0.9768, ANY], "Exchanged: the half that sets the threshold must not be the one that is checked."),
+            ([1 - 0.9768, 1 - 0.9032, ANY], "Those are the misses. How many of the sets hold the label?"),
+            ([ANY, ANY, 0.94], "The mean of the first two is something else: shuffle before you cut."),
+        ],
+    ),
+    "09-twice-as-bad": Answer(
+        right=lambda draws, labels: -np.log(_of_label(draws, labels).mean(axis=0)).mean(),
+        read=calls(_answers_and_labels),
+        why="The crowd averages answers, then is judged. A single draw is a much worse predictor than all together.",
+        wrong=[
+            (
+                lambda draws, labels: -np.log(_of_label(draws, labels)).mean(),
+                "This is the friend's: the mean NLL of single networks. Average the probabilities first.",
+            ),
+            (
+                lambda draws, labels: np.log(_of_label(draws, labels).mean(axis=0)).mean(),
+                "The average is in the right place. A negative log likelihood begins with a minus.",
+            ),
+            (
+                lambda draws, labels: -np.log(_of_label(draws, labels).mean()),
+                "You averaged over the images, too, before the logarithm. Only the networks are averaged there.",
+            ),
+            (
+                lambda draws, labels: -np.log(_of_label(draws, labels).mean(axis=0)).sum(),
+                "That is the sum over the images. An NLL of the lesson is their mean.",
+            ),
+            (
+                lambda draws, labels: -np.log(_of_label(draws, labels).mean(axis=1)).mean(),
+                "You averaged over the images. The networks are the first axis.",
+            ),
+        ],
+    ),
+    "09-temperature-for-advi": Answer(
+        right=[0.759, 0.0552],
+        within=[0.04, 0.0013],
+        why="A temperature mends how sure all answers are, not which images are doubted: the ensemble stays ahead.",
+        wrong=[
+            ([1 / 0.759, ANY], "Turned round: is ADVI too modest, or too bold? And what does a power above one do?"),
+            ([1, ANY], "A temperature of one changes nothing. Which one has the lowest NLL on the choosing images?"),
+            ([0.759, 0.0599], "The temperature is right. Now apply it to the test answers, too."),
+            ([0.809, ANY], "You tempered each network before averaging. Temper the mean answer."),
+        ],
+    ),
+    "09-average-weights": Answer(
+        right=[0.0581, 0.0049],
+        within=[0.0012, 0.001],
+        why="The middle of a mean-field posterior is one plain network. What it lacks is disagreement.",
+        wrong=[
+            ([0.0599, 0.0132], "That is the crowd: you averaged answers. Average the weights, then ask once."),
+            ([0.106, ANY], "That is a network drawn from the posterior. Average before you ask."),
+            ([0.0049, 0.0581], "Exchanged: the NLL comes first."),
+            ([2.3, ANY], "That network knows nothing: were the biases averaged, too, and each layer by itself?"),
+        ],
+    ),
+    "09-votes": Answer(
+        right=lambda draws: _entropy(_vote_shares(draws)),
+        read=calls(lambda rng: _answers_and_labels(rng)[:1]),
+        why="A vote throws away how sure the voter was, so doubt that all networks share looks like disagreement.",
+        wrong=[
+            (
+                lambda draws: _entropy(draws.mean(axis=0)) - _entropy(draws).mean(axis=0),
+                "That is the mutual information of the probabilities. Make each answer one-hot first.",
+            ),
+            (
+                lambda draws: _entropy(draws.mean(axis=0)),
+                "That is the total entropy. Make each answer one-hot before you average.",
+            ),
+            (
+                lambda draws: 1 - _vote_shares(draws).max(axis=-1),
+                "That is the share of votes against the winner: a measure, too, but no entropy.",
+            ),
+            (
+                lambda draws: _entropy(_vote_shares(draws)) / np.log(2),
+                "Those are bits. Use the natural logarithm.",
+            ),
+            (
+                lambda draws: _entropy(np.eye(draws.shape[-1])[draws.argmax(axis=-1)]).mean(axis=0),
+                "The entropy of each single vote is zero. Average the votes first, then take the entropy.",
+            ),
+        ],
+    ),
+    "09-dark-pixels-silenced": Answer(
+        right=[[0.898, 0.993], [0.947, 0.931]],
+        within=[0.008, 0.006],
+        why="One mechanism, two faces: what makes ADVI notice strangers is what noise on rare pixels sets off.",
+        wrong=[
+            ([[0.993, 0.898], [0.931, 0.947]], "Exchanged: the accuracy comes first."),
+            ([[0.947, 0.931], [0.898, 0.993]], "The wrong way round: before, then after."),
+            ([[ANY, ANY], [0.909, 0.996]], "You silenced the pixels that are often lit. Silence the others: ~common."),
+            (
+                [[ANY, ANY], [ANY, 0.5]],
+                "All networks are alike now: silence only the rows of w1 that belong to dark pixels.",
+            ),
+            ([[ANY, ANY], [0.898, 0.993]], "Nothing has changed: were the networks drawn again, with the new sds?"),
+        ],
+    ),
+    "09-own-stranger": Answer(
+        right=[0.852, 0.911],
+        within=[0.008, 0.003],
+        why="A trivial detector beats thirty networks here: without it, you would have been proud of the first number.",
+        wrong=[
+            ([0.911, 0.852], "Exchanged: the mutual information comes first."),
+            ([0.148, 0.089], "The arguments of auroc are exchanged: usual images first, strangers second."),
+            ([0.852, 0.089], "In the second, the arguments of auroc are exchanged."),
+            ([0.839, 0.911], "That is the entropy of one network, the means. Ask all thirty how much they disagree."),
+        ],
+    ),
+}
+
+ANSWERS: dict[str, Answer] = {
+    **LESSON_00,
+    **LESSON_01,
+    **LESSON_02,
+    **LESSON_03,
+    **LESSON_04,
+    **LESSON_05,
+    **LESSON_06,
+    **LESSON_07,
+    **LESSON_08,
+    **LESSON_09,
+}
