@@ -114,6 +114,16 @@ def same(shown, expected):
     wait_until(shown.page, lambda: shown.locator("img").evaluate(PICTURE) == png, f"the picture of: {expected.line}")
 
 
+def said(slider):
+    """What a screen reader says of a slider."""
+    return slider.get_attribute("aria-valuetext")
+
+
+def is_near(text, value):
+    """Whether a text says a value, with a minus sign of either kind."""
+    return float(text.replace("−", "-")) == pytest.approx(value, abs=1e-6)
+
+
 def is_read_aloud(shown, here):
     """Picture, line and controls of an explorer have names, and a slider says the value that stands beside it."""
     labels = here.picture.labels
@@ -126,11 +136,12 @@ def is_read_aloud(shown, here):
         assert part.get_attribute("aria-label") == label
         formulas, typeset = control.description.count("$") // 2, row.locator("mjx-container")
         wait_until(shown.page, lambda n=formulas, t=typeset: t.count() == n, f"{formulas} formulas in {label}")
-        said = part.get_attribute("aria-valuetext")
         if isinstance(control, ipywidgets.SelectionSlider):
-            assert said == control._options_labels[control.index]
+            value = control._options_labels[control.index]
+            wait_until(shown.page, lambda p=part, v=value: said(p) == v, f"{label} to say {value}")
         elif part.get_attribute("role") == "slider":
-            assert float(said.replace("−", "-")) == pytest.approx(control.value, abs=1e-6)
+            v = control.value
+            wait_until(shown.page, lambda p=part, v=v: is_near(said(p), v), f"{label} to say {v}")
 
 
 def keep(shown, name):
