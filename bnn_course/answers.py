@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
+from scipy.special import logsumexp
 
 from bnn_course._answer import Answer, calls, curve
 from bnn_course._checks import Array
@@ -624,7 +625,7 @@ def _ratios(rng: np.random.Generator) -> tuple[Array]:
 
 
 def _log_mean(log_ratios: Array, axis: int = 1) -> Array:
-    return np.asarray(np.logaddexp.reduce(log_ratios, axis=axis) - np.log(log_ratios.shape[axis]))
+    return np.asarray(logsumexp(log_ratios, axis=axis) - np.log(log_ratios.shape[axis]))
 
 
 def _underflow(log_ratios: Array) -> Array:
@@ -760,7 +761,7 @@ LESSON_03 = {
                 "That is the ELBO, the mean of the logarithms. Take the logarithm of the mean of the ratios.",
             ),
             (
-                lambda log_ratios: np.logaddexp.reduce(log_ratios, axis=1),
+                lambda log_ratios: logsumexp(log_ratios, axis=1),
                 "That is the logarithm of the sum. The mean divides by S.",
             ),
             (_underflow, "The ratios are zero for a computer, so the logarithm is minus infinity. Use logsumexp."),
