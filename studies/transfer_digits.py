@@ -50,7 +50,6 @@ GRIDS = {
     "linear probe": {"output": (1, 3, 10), "steps": (50, 200, 500)},
 }
 INFORMED = ("transfer", "informed MAP")
-KEYS = ["task", "labels", "method"]
 FROM_LESSON = (
     "both_fits",
     "fit_source",
@@ -167,8 +166,8 @@ def choose(task, n):
             losses = [np.mean([try_one(task, n, method, one, here, s, rows) for s in seeds]) for one in tried]
             setting = tried[int(np.argmin(losses))]
         for row in rows:
-            if all(row[key] == value for key, value in here.items()):
-                row["chosen"] = int(all(row[name] == value for name, value in setting.items()))
+            if agrees(row, here):
+                row["chosen"] = int(agrees(row, setting))
         write(CHOICE, rows)
         settings[method] = setting
     return settings
@@ -178,7 +177,7 @@ def try_one(task, n, method, setting, here, seed, rows):
     """The NLL of a setting on the images that choose, from the table if it is there."""
     wanted = here | setting | {"seed": seed}
     for row in rows:
-        if all(row[key] == value for key, value in wanted.items()):
+        if agrees(row, wanted):
             return row["nll"]
     rows.append(wanted | scores(task, n, method, setting, seed, task.choose) | {"chosen": 0})
     write(CHOICE, rows)
@@ -229,7 +228,7 @@ def measure(task, n, seeds, settings):
         for method, score in contest(task, n, seed, settings):
             here = {"task": task.name, "seed": seed, "labels": n, "method": method}
             rows = read(SCORES)
-            if not any(all(row[key] == value for key, value in here.items()) for row in rows):
+            if not any(agrees(row, here) for row in rows):
                 write(SCORES, [*rows, here | score()])
 
 
@@ -257,6 +256,11 @@ def measure_source(task, settings):
 
 
 # Tables ---------------------------------------------------------------------------------------------------------------
+
+
+def agrees(row, wanted):
+    """Whether a row has all these values."""
+    return all(row[name] == value for name, value in wanted.items())
 
 
 def read(path):
