@@ -123,9 +123,12 @@ def refuse_where_jax_cannot_run() -> None:
         )
 
 
-def to_device(arrays: Iterable[Array]) -> tuple[jax.Array, ...]:
-    """Arrays as JAX arrays of the same dtype; on the CPU, JAX reads those at multiples of 64 bytes where they are."""
-    return tuple(jax.device_put(np.asarray(a)) for a in arrays)
+def to_device(arrays: Any, place: jax.sharding.Sharding | None = None) -> Any:
+    """Arrays, in any nest, as JAX arrays of the same dtype: on the default device, or where a sharding says.
+
+    On the CPU, JAX reads those at multiples of 64 bytes where they are.
+    """
+    return jax.device_put(arrays, place or jnp.zeros(()).sharding)
 
 
 # --- graphs for JAX -------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from bnn_course import _graph
 
@@ -36,6 +37,8 @@ class Task(NamedTuple):
         `batch` holds rows of them; empty without minibatches.
     batch_size : int or None
     constants : tuple of arrays
+    mesh : jax.sharding.Mesh or None
+        Devices that share each batch: every one has all parameters and data, and computes with its part of the rows.
     """
 
     objective: Objective
@@ -43,6 +46,18 @@ class Task(NamedTuple):
     data: Arrays
     batch_size: int | None
     constants: Arrays
+    mesh: Mesh | None = None
+
+    @property
+    def places(self) -> tuple[NamedSharding | None, NamedSharding | None]:
+        """Where parameters and data are, and where the row numbers (step, row) of the batches; None is one device.
+
+        XLA sees that devices have different rows, and adds what they find up where the model adds over the rows.
+        """
+        if self.mesh is None:
+            return None, None
+        mesh = Mesh(self.mesh.devices, self.mesh.axis_names)  # of JAX's "auto" type: models say nothing of devices
+        return NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(None, *mesh.axis_names))
 
 
 class State(NamedTuple):
@@ -184,13 +199,17 @@ def states(task: Task, state: State, plan: Plan, run: Callable[..., Any] | None 
         If a loss is not finite, after the last good state has been yielded.
     """
     run = run or compiled(task.objective, plan.transformation)
+    everywhere, split = task.places
     with jax.enable_x64(True):
-        data, constants = _graph.to_device(task.data), _graph.to_device(task.constants)
+        begun, data, constants = _graph.to_device((state[:3], task.data, task.constants), everywhere)
+    mean, log_sd, optimiser = begun
+    state = State(mean, log_sd, optimiser, state.step)
     settings = (np.float64(plan.learning_rate or 0.0), np.float64(plan.steps), np.uint32(folded(plan.random_seed, 32)))
 
     def advance(state: State, n: int) -> tuple[State, np.ndarray]:
-        batches = batch_rows(task, plan.random_seed, state.step, n)
+        rows = batch_rows(task, plan.random_seed, state.step, n)
         with jax.enable_x64(True):
+            batches = _graph.to_device(rows, split)
             new, losses = run(state, data, constants, batches, settings, n)
             return new._replace(step=state.step + n), np.asarray(losses)[:n]
 
@@ -211,7 +230,7 @@ def states(task: Task, state: State, plan: Plan, run: Callable[..., Any] | None 
             )
         state = new
         yield state, losses
-        if time.perf_counter() - began < 0.3:
+        if time.perf_counter() - began < 0.3 or jax.process_count() > 1:  # processes wait for each other at each step
             chunk = min(2 * chunk, CHUNK)
 
 

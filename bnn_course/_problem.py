@@ -162,6 +162,24 @@ class Problem:
                     f"data are to count for another number, pass total_size={size} to the fit, too"
                 )
 
+    def refuse_mesh(self, mesh: Any) -> None:
+        """Refuse devices over which the rows of a batch cannot be split evenly."""
+        if not isinstance(mesh, jax.sharding.Mesh):
+            kind = type(mesh).__name__
+            raise TypeError(f'mesh must be a jax.sharding.Mesh, got {kind}: pass jax.make_mesh((4,), ("batch",))')
+        if mesh.axis_names != ("batch",):
+            raise ValueError(
+                f"axes of mesh must be ('batch',), got {mesh.axis_names}: only rows are split over devices, "
+                f'jax.make_mesh(({mesh.size},), ("batch",))'
+            )
+        rows, devices = self.batches.size, mesh.size
+        if rows is None or rows % devices:
+            more = ((rows or 0) // devices + 1) * devices
+            raise ValueError(
+                f"batch_size of pm.Minibatch must be a multiple of {devices}, the devices of mesh, got {rows}: write "
+                f"X, y = pm.Minibatch(X, y, batch_size={more}), or pass another mesh"
+            )
+
     def _counted(self) -> Iterator[tuple[str, int, int | None]]:
         """Name, rows of the data and total_size, if given, of what has a minibatch or a total_size."""
         for rv in self.model.observed_RVs:

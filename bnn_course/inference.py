@@ -27,6 +27,7 @@ import optax
 import pandas as pd
 import pymc as pm
 from IPython.display import display
+from jax.sharding import Mesh
 from pymc.stats.convergence import log_warnings, run_convergence_checks
 
 from bnn_course import _checkpoint, _checks, _graph, _loop, _predict, models
@@ -146,6 +147,7 @@ def advi(
     total_size: int | None = None,
     checkpoint: str | Path | None = None,
     resume: Approximation | None = None,
+    mesh: Mesh | None = None,
 ) -> Approximation:
     """Fit a mean-field Normal to the posterior of `model` by maximising the ELBO (KL weight 1).
 
@@ -172,6 +174,9 @@ def advi(
         exists, the fit goes on from it: a fit that was killed, called again, ends as if nothing had been.
     resume : Approximation, optional
         Continue this fit, made from the same model with the same settings; only the learning rate may be another.
+    mesh : jax.sharding.Mesh, optional
+        Devices that share the rows of each batch, ``jax.make_mesh((4,), ("batch",))``: the same fit as on one device
+        but for the rounding of sums. A fit may be continued on more devices, or fewer (lesson 14).
 
     Returns
     -------
@@ -185,7 +190,7 @@ def advi(
     """
     plan = _plan(steps, random_seed, learning_rate, optimizer)
     origin = Origin("advi", start, _checks.positive(start_sd, "start_sd"), total_size)
-    return _fit(Problem(model), plan, origin, checkpoint, resume)
+    return _fit(Problem(model), plan, origin, checkpoint, resume, mesh)
 
 
 def find_map(
@@ -363,6 +368,49 @@ def log_density(model: pm.Model, *, jacobian: bool = True) -> Any:
     return evaluate
 
 
+class Loo(NamedTuple):
+    """Leave-one-out scores: the log score of each row (row,), in nats, and how far to trust it, Pareto k̂ (row,)."""
+
+    elpd: np.ndarray
+    khat: np.ndarray
+
+
+def loo(model: pm.Model, posterior: Any) -> Loo:
+    """Estimate by PSIS how well each row is predicted from all the others (ArviZ's `az.loo`; lesson 12).
+
+    Parameters
+    ----------
+    model : pm.Model
+        With one observed variable that sees all its data: no `pm.Minibatch`, whose log likelihood PyMC multiplies.
+    posterior : InferenceData or DataTree
+        Draws from `nuts` or `pm.sample`; not changed.
+
+    Returns
+    -------
+    Loo
+        Scores whose k̂ is above 0.7 are not to be trusted. ArviZ's warning about them is left out: k̂ says which.
+
+    Raises
+    ------
+    ValueError
+        If the model has a minibatch, or not one observed variable.
+    """
+    if Problem(model).batches.size is not None:
+        raise ValueError("model must see all its data, got pm.Minibatch: build it with the arrays themselves for LOO")
+    if len(model.observed_RVs) != 1:
+        names = [variable.name for variable in model.observed_RVs]
+        raise ValueError(f"model must have one observed variable, got {names}: rows of several have no common meaning")
+    draws = posterior.copy()
+    if "log_likelihood" in draws:
+        del draws["log_likelihood"]
+    pm.compute_log_likelihood(draws, model=model, progressbar=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Estimated shape parameter", UserWarning)
+        found = az.loo(draws, pointwise=True)
+    rows = found.elpd_i if hasattr(found, "elpd_i") else found.loo_i  # ArviZ 1 or 0.23
+    return Loo(np.asarray(rows, float).ravel(), np.asarray(found.pareto_k, float).ravel())
+
+
 def predict(model: pm.Model, posterior: Any, names: str | Sequence[str], *, given: Mapping[Any, Any]) -> Any:
     """Evaluate deterministic variables of `model` for every posterior draw, with new data in place of the old.
 
@@ -424,17 +472,24 @@ class Origin(NamedTuple):
 
 
 def _fit(
-    problem: Problem, plan: Plan, origin: Origin, checkpoint: str | Path | None, resume: Approximation | None
+    problem: Problem,
+    plan: Plan,
+    origin: Origin,
+    checkpoint: str | Path | None,
+    resume: Approximation | None,
+    mesh: Mesh | None = None,
 ) -> Approximation:
     """Read the model, take or make the state it is in, and take the steps that are left."""
     problem.refuse_unfit()
     problem.refuse_total_size(origin.total_size)
+    if mesh is not None:
+        problem.refuse_mesh(mesh)
     found = _begun(problem, plan, origin) if resume is None else _resumed(resume, problem, plan, origin.method)
     path = None if checkpoint is None else _path(checkpoint)
     if path is not None and path.exists():
         stored = Approximation(problem, *_checkpoint.read(path))
         found = _continued(stored, found, f"checkpoint must be of this fit, got {path}, of another one", free=set())
-    return _run(found, path)
+    return _run(found, path, mesh)
 
 
 def _begun(problem: Problem, plan: Plan, origin: Origin) -> Approximation:
@@ -474,11 +529,11 @@ def _continued(found: Approximation, now: Approximation, words: str, free: set[s
     return replace(now, state=_loop.refitted(found.state, now.plan), loss=found.loss)
 
 
-def _run(found: Approximation, path: Path | None) -> Approximation:
+def _run(found: Approximation, path: Path | None, mesh: Mesh | None) -> Approximation:
     """Take the steps that are left; whatever ends them, what was found is kept."""
     if found.step == found.plan.steps:
         return found
-    task, plan, progress = _task(found), found.plan, _Progress(found.plan.steps)
+    task, plan, progress = _task(found, mesh), found.plan, _Progress(found.plan.steps)
     run = found.problem.once(
         ("loop", found.about["method"]["is"]),
         lambda: _loop.compiled(task.objective, plan.transformation),
@@ -510,7 +565,7 @@ def _run(found: Approximation, path: Path | None) -> Approximation:
 def _warn_if_on_its_way(found: Approximation, half: State) -> None:
     """Warn if means still moved in the second half of the steps and data lie far from 0, which makes the way long."""
     parts = zip(found.problem.names, found.state.mean, half.mean, found.state.log_sd, strict=False)
-    moved = {name: float(np.max(np.abs(m - before) / np.exp(log_sd))) for name, m, before, log_sd in parts}
+    moved = {name: float(np.max(np.abs(np.subtract(m, before)) / np.exp(log_sd))) for name, m, before, log_sd in parts}
     name = max(moved, key=lambda name: moved[name], default="")
     if moved and moved[name] > FAR and (columns := found.problem.far_from_zero()):
         warnings.warn(
@@ -530,11 +585,11 @@ def _keep(found: Approximation, path: Path) -> None:
         warnings.warn(f"the fit goes on, but is not kept: {error}", RuntimeWarning, stacklevel=3)
 
 
-def _task(found: Approximation) -> _loop.Task:
+def _task(found: Approximation, mesh: Mesh | None = None) -> _loop.Task:
     problem = found.problem
     density = problem.log_density(jacobian=found.about["method"]["is"] == "advi")
     objective = _loop.negative_elbo(density.call, [np.asarray(a) for a in found.state.mean])
-    return _loop.Task(objective, problem.names, problem.batches.arrays, problem.batches.size, density.constants())
+    return _loop.Task(objective, problem.names, problem.batches.arrays, problem.batches.size, density.constants(), mesh)
 
 
 # --- small things ---------------------------------------------------------------------------------------------------

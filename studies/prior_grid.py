@@ -2,6 +2,7 @@
 
     python studies/prior_grid.py              # fills notebooks/records/prior_grid.csv, about 20 minutes on one core
     python studies/prior_grid.py --jobs 8     # the same on eight
+    python studies/prior_grid.py --cluster tcp://localhost:8786     # on the workers of a Dask scheduler
 
 Rows that exist are kept, so an interrupted run goes on where it was; delete the file to measure everything anew.
 Network, priors and data are those of the lesson, the resumable grid is that of appendix G: this script takes their
@@ -27,6 +28,7 @@ import numpy as np
 from bnn_course import uncertainty
 from bnn_course._predict import prepared
 from bnn_course._problem import Problem
+from studies import _cluster
 from tools.lessons import lesson
 
 RECORD = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "prior_grid.csv"
@@ -180,12 +182,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--cluster", metavar="ADDRESS", help="of a Dask scheduler; its workers decide how many jobs")
     parser.add_argument("--output", type=Path, default=RECORD)
     options = parser.parse_args()
     options.output.parent.mkdir(exist_ok=True)
     from studies.prior_grid import measure  # under its own name, so that worker processes can import it
 
-    from_appendix()["grid"](all_cells(options.seeds), options.output, measure, n_jobs=options.jobs)
+    with _cluster.on(options.cluster):
+        from_appendix()["grid"](all_cells(options.seeds), options.output, measure, n_jobs=options.jobs)
 
 
 if __name__ == "__main__":

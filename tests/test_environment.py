@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
 DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
+CLUSTER = [Requirement(text) for text in PROJECT["optional-dependencies"]["cluster"]]
 PEERS = [Requirement(text) for text in PROJECT["optional-dependencies"]["bench"]]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 SYSTEMS = ["linux", "darwin", "win32"]
@@ -31,7 +32,7 @@ STACKS = {"3.11": {"pymc": 5, "arviz": 0}, "3.12": {"pymc": 6, "arviz": 1}}
 TESTED = ("3.11", "3.13")  # a failure on one of these stops a change
 # Modules whose project has another name, or which another project brings (PyMC its PyTensor). Else module = project.
 MODULES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipython", "PIL": "pillow"}
-MODULES |= {"pytensor": "pymc", "xarray": "arviz"}
+MODULES |= {"pytensor": "pymc", "xarray": "arviz", "dask": "distributed"}
 
 
 def marked(marker, python, system):
@@ -107,7 +108,7 @@ def test_lock_names_the_command_that_makes_it():
 @pytest.mark.parametrize("python", PYTHONS)
 def test_lock_satisfies_the_project_on_every_python_and_system(python, system):
     chosen = pins(python, system)
-    for requirement in RUNTIME + DEVELOPMENT:
+    for requirement in RUNTIME + DEVELOPMENT + CLUSTER:
         if marked(requirement.marker, python, system):
             name = canonicalize_name(requirement.name)
             assert name in chosen, f"{name} is missing from requirements.lock: compile it again"
@@ -241,7 +242,7 @@ def imported(code):
 
 def test_every_import_is_declared():
     runtime = {canonicalize_name(r.name) for r in RUNTIME}
-    development = runtime | {canonicalize_name(r.name) for r in DEVELOPMENT}
+    development = runtime | {canonicalize_name(r.name) for r in DEVELOPMENT + CLUSTER}
     peers = {canonicalize_name(r.name) for r in PEERS}
     folders = (".", "tools", "studies", "tests", "benchmarks")
     scripts = [path.stem for folder in folders for path in ROOT.glob(f"{folder}/*.py")]

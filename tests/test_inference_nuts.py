@@ -176,6 +176,45 @@ def test_warnings_of_convergence_reach_the_student(caplog):
     assert caplog.text == ""
 
 
+# --- leave one out --------------------------------------------------------------------------------------------------
+
+
+def test_loo_is_the_predictive_density_of_each_row_given_the_others():
+    rng = np.random.default_rng(3)
+    y = rng.normal(1, 2, 40)
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 10)
+        pm.Normal("target", mu, 2, observed=y)
+    posterior = inference.nuts(model, **SETTINGS)
+    first, again = inference.loo(model, posterior), inference.loo(model, posterior)
+    precision = 1 / 10**2 + 39 / 2**2
+    means = (y.sum() - y) / 2**2 / precision
+    exact = -0.5 * np.log(2 * np.pi * (4 + 1 / precision)) - (y - means) ** 2 / (2 * (4 + 1 / precision))
+    np.testing.assert_allclose(first.elpd, exact, atol=0.02)
+    assert first.khat.max() < 0.7 and "log_likelihood" not in posterior
+    np.testing.assert_array_equal(first.elpd, again.elpd)
+
+
+def test_loo_names_rows_that_few_draws_explain_and_does_not_warn(recwarn):
+    y = np.array([*np.linspace(-1, 1, 20), 9.0])
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 10)
+        pm.Normal("target", mu, 0.7, observed=y)
+    found = inference.loo(model, inference.nuts(model, **SETTINGS))
+    assert found.khat.argmax() == 20 and not recwarn.list
+
+
+def test_loo_is_refused_for_minibatches_and_for_two_observed_variables():
+    with pytest.raises(ValueError, match=r"model must see all its data, got pm\.Minibatch: build"):
+        inference.loo(minibatch_model(), None)
+    with pm.Model() as model:
+        mu = pm.Normal("mu")
+        pm.Normal("a", mu, observed=np.zeros(2))
+        pm.Normal("b", mu, observed=np.zeros(3))
+    with pytest.raises(ValueError, match=r"one observed variable, got \['a', 'b'\]: rows"):
+        inference.loo(model, None)
+
+
 # --- refusal --------------------------------------------------------------------------------------------------------
 
 
