@@ -1,4 +1,4 @@
-"""Data sets of the course: digits and clothes that ship with it, letters drawn on the spot, points in the plane.
+"""Digits, clothes and tables that ship with the course, letters drawn on the spot, points in the plane.
 
 Pictures are uint8 arrays (picture, 28, 28), bright on dark, 0 = background; their labels are uint8 arrays (picture,),
 as `pm.Minibatch` wants them: convert them before you calculate. Scaling pixels to [0, 1] is the lesson's job. Nothing
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
@@ -160,6 +161,35 @@ def digit_posterior_from(arrays: dict[str, Array]) -> DigitPosterior:
     return DigitPosterior(**parts)
 
 
+TABLES = ("motorcycle", "airquality", "penguins")
+
+
+def load_table(name: str) -> pd.DataFrame:
+    """Load a small real table as it was recorded; what was not measured is missing.
+
+    Parameters
+    ----------
+    name : {"motorcycle", "airquality", "penguins"}
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per reading, day or penguin; the names of the columns say the units.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the table or SHA256SUMS is missing.
+    ValueError
+        If there is no such table, or the file is not the one that SHA256SUMS describes.
+
+    Notes
+    -----
+    Sources and licences are in the README.md beside the files. Lesson 12 uses all three.
+    """
+    return pd.read_csv(io.BytesIO(_verified_bytes(f"{one_of(name, 'name', TABLES)}.csv")))
+
+
 def course_file(name: str) -> Path:
     """Find a file that lies beside the lessons, such as a record, whatever folder a notebook was opened from.
 
@@ -225,6 +255,7 @@ def _read(name: str, wanted: str) -> bytes:
 
 def _remedy(name: str) -> str:
     script = "studies/digit_posterior.py" if "posterior" in name else "bnn_course/datasets/build_datasets.py"
+    script = "bnn_course/datasets/build_tables.py" if name.endswith(".csv") else script
     return (
         f"restore it with `git checkout -- bnn_course/datasets/{name}` in a clone, or reinstall the package, "
         f"or rebuild it with {script}"

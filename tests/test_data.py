@@ -14,7 +14,7 @@ from sklearn.datasets import make_circles as sklearn_circles
 from sklearn.datasets import make_moons as sklearn_moons
 
 from bnn_course import _graph, data
-from bnn_course.datasets import build_datasets
+from bnn_course.datasets import build_datasets, build_tables
 
 PICTURES = ("mnist.npz", "fashion_mnist.npz")
 POSTERIOR = "digit_posterior.npz"
@@ -116,7 +116,8 @@ def test_shipped_files_stay_small(name, limit):
 
 def test_every_shipped_file_has_a_checksum():
     recorded = {line.split("  ")[1] for line in (data.FOLDER / "SHA256SUMS").read_text().splitlines()}
-    assert recorded == {path.name for path in data.FOLDER.glob("*.npz")} == set(FILES)
+    shipped = {path.name for ending in ("npz", "csv") for path in data.FOLDER.glob(f"*.{ending}")}
+    assert recorded == shipped == {*FILES, *(f"{name}.csv" for name in data.TABLES)}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -611,6 +612,53 @@ def test_jax_reads_the_pictures_in_place():
     if on_device.device.platform == "cpu":
         assert on_device.unsafe_buffer_pointer() == pictures.ctypes.data
     np.testing.assert_array_equal(on_device, pictures)
+
+
+# --- tables -----------------------------------------------------------------------------------------
+
+
+def test_the_tables_have_their_known_rows_and_holes():
+    crash, air, penguins = (data.load_table(name) for name in data.TABLES)
+    assert crash.shape == (133, 2) and crash["acceleration (g)"].agg(["min", "max"]).tolist() == [-134, 75]
+    assert air.shape == (153, 6) and air.isna().sum().tolist() == [37, 7, 0, 0, 0, 0]
+    assert penguins["species"].value_counts().to_dict() == {"Adelie": 152, "Gentoo": 124, "Chinstrap": 68}
+    assert penguins["sex"].isna().sum() == 11 and penguins["mass (g)"].isna().sum() == 2
+
+
+def test_an_unknown_table_is_refused():
+    refuses(lambda: data.load_table("iris"), ValueError, "name", "'iris'")
+
+
+def test_a_changed_table_is_refused(tmp_path, monkeypatch):
+    for name in ("penguins.csv", "SHA256SUMS"):
+        shutil.copy(data.FOLDER / name, tmp_path / name)
+    monkeypatch.setattr(data, "FOLDER", tmp_path)
+    text = (tmp_path / "penguins.csv").read_text(encoding="utf-8").replace("3750", "3751", 1)
+    (tmp_path / "penguins.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"penguins\.csv must have SHA-256 .*build_tables\.py"):
+        data.load_table("penguins")
+
+
+def test_a_table_keeps_every_entry_and_loses_the_row_numbers_of_r():
+    content = b'"","times","accel","z"\n"1",2.40,NA,x\n"2",3,-1.3,y\n'
+    assert build_tables.table(content, {"accel": "a (g)", "times": "t (ms)"}) == "a (g),t (ms)\n,2.40\n-1.3,3\n"
+
+
+def test_tables_keep_the_other_lines_of_the_sums(tmp_path):
+    (tmp_path / "SHA256SUMS").write_text("0123  mnist.npz\n4567  a.csv\n")
+    build_tables.write_all(tmp_path, {"a.csv": "x\n1\n"})
+    lines = (tmp_path / "SHA256SUMS").read_text().splitlines()
+    assert lines == ["0123  mnist.npz", f"{hashlib.sha256(b'x' + bytes([10]) + b'1' + bytes([10])).hexdigest()}  a.csv"]
+
+
+def test_an_archive_that_is_missing_or_another_is_refused(tmp_path):
+    name = next(iter(build_tables.ARCHIVES))
+    with pytest.raises(SystemExit, match=f"no {name} found"):
+        build_tables.main(["--archives", str(tmp_path), "--out", str(tmp_path)])
+    (tmp_path / name).write_bytes(b"another")
+    with pytest.raises(SystemExit, match="must have SHA-256"):
+        build_tables.main(["--archives", str(tmp_path), "--out", str(tmp_path)])
+    assert not (tmp_path / "SHA256SUMS").exists()
 
 
 # --- files beside the lessons -----------------------------------------------------------------------
