@@ -1,6 +1,6 @@
 """A fair contest of ways to learn five digits from few labels, with and without a source (lesson 11 reads the records).
 
-    python studies/transfer_digits.py           # writes three tables to notebooks/records/, about fifteen minutes
+    python studies/transfer_digits.py           # writes to notebooks/records/, about twenty-five minutes
 
 The source is lesson 11's network for the digits 0–4. A task is one of
 
@@ -12,12 +12,16 @@ setting was chosen for each task, number of labels and method. The settings of a
 in the order of `GRIDS`, from the means of two seeds (four, with three labels or fewer) that are not used below.
 transfer_digits.csv: accuracy and NLL (nats) on all test images of the task's digits; each seed has a source, labelled
 images and fits of its own. transfer_source.csv: how the source fit and what it is worth change with its passes.
+transfer_trust.csv: transfer with its chosen settings and every trust of `TRUSTS`, for few and many labels (turned
+digits have the settings chosen with ten); accuracy and NLL on the images that choose and on those that test. With the
+posterior of the first source, transfer_posterior.npz (half precision), the explorer and the exercises start from it.
 
 What is in the tables is not computed again: a run that was killed goes on where it was.
 """
 
 import argparse
 import functools
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,14 +32,17 @@ import pytensor
 
 from bnn_course import data, inference, uncertainty
 from bnn_course._files import write_whole
+from bnn_course.datasets import build_datasets
 from tools.lessons import lesson
 
 pytensor.config.floatX = "float32"  # as in the lesson
 
 RECORDS = Path(__file__).resolve().parents[1] / "notebooks" / "records"
-CHOICE, SCORES, SOURCE = (RECORDS / f"transfer_{name}.csv" for name in ("choice", "digits", "source"))
+CHOICE, SCORES, SOURCE, TRUST = (RECORDS / f"transfer_{name}.csv" for name in ("choice", "digits", "source", "trust"))
+POSTERIOR = RECORDS / "transfer_posterior.npz"
 LABELS, ANGLES, TURNED_LABELS = (1, 3, 10, 30, 100), (15, 30, 60, 90), 10
 SOURCE_SEEDS, PASSES = (1, 2, 3), (10, 40, 160)
+TRUSTS, TRUST_LABELS, TRUST_SEEDS = (0, 0.01, 0.03, 0.1, 0.3, 1, 3, 10), (1, 10, 100), (1, 2, 3, 4)
 SETTING = {"width": 0.3, "trust": 1.0, "output": 1.0}
 START = {
     inference.advi: SETTING | {"steps": 2_000, "rate": 0.02},
@@ -135,15 +142,19 @@ def labelled(task, n, seed):
     return images[rows], labels[rows]
 
 
-def scores(task, n, method, setting, seed, on, *, source=None, change=None):
-    """Accuracy and NLL of one method; `change` may replace what its prior is."""
+def fitted(task, n, method, setting, seed, *, source=None, change=None):
+    """The weights that one method ends with; `change` may replace what its prior is."""
     names = from_lesson()
     model, few = shared_model(n)
     for variable, values in zip(few, labelled(task, n, seed), strict=True):
         variable.set_value(values.astype("uint8"))
     rival = names["rivals"](setting, source or source_of(seed), seed, task.layers)[method]
-    rival = change(rival) if change else rival
-    return judged(names["answers"](names["compete"](model, rival, setting, seed), on[0]), on[1])
+    return names["compete"](model, change(rival) if change else rival, setting, seed)
+
+
+def scores(task, n, method, setting, seed, on, **changes):
+    """Accuracy and NLL of one method."""
+    return judged(from_lesson()["answers"](fitted(task, n, method, setting, seed, **changes), on[0]), on[1])
 
 
 def judged(probability, labels):
@@ -255,6 +266,30 @@ def measure_source(task, settings):
         write(SOURCE, rows)
 
 
+def measure_trust(task, n, setting):
+    """Append the rows of a task and a number of labels that are missing, one for each trust and seed."""
+    for seed, trust in itertools.product(TRUST_SEEDS, TRUSTS):
+        here, rows = {"task": task.name, "labels": n, "trust": trust, "seed": seed}, read(TRUST)
+        if any(agrees(row, here) for row in rows):
+            continue
+        weights = fitted(task, n, "transfer", setting | {"trust": trust}, seed)
+        for name, (images, labels) in {"choose": task.choose, "test": task.test}.items():
+            score = judged(from_lesson()["answers"](weights, images), labels)
+            here |= {f"{name}_{measure}": value for measure, value in score.items()}
+        write(TRUST, [*rows, here])
+
+
+def keep_posterior():
+    """Store what the first source hands on, if it is not there: means and sds by ADVI, and the MAP weights."""
+    if not POSTERIOR.exists():
+        posterior, point = source_of(1)
+        parts = {"mean": posterior.mean, "sd": posterior.sd, "point": point.mean}
+        arrays = {
+            f"{part}_{z}": z_values.astype(np.float16) for part, of in parts.items() for z, z_values in of.items()
+        }
+        build_datasets.write_all(RECORDS, {POSTERIOR.name: arrays})
+
+
 # Tables ---------------------------------------------------------------------------------------------------------------
 
 
@@ -278,15 +313,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=8)
     seeds = range(1, parser.parse_args().seeds + 1)
+    keep_posterior()
     task = new_digits()
     for n in LABELS:
         settings = choose(task, n)
         measure(task, n, seeds, settings)
         if n == 10:
             measure_source(task, settings)
+        if n in TRUST_LABELS:
+            measure_trust(task, n, settings["transfer"])
     for angle in ANGLES:
         task_turned = turned_digits(angle)
-        measure(task_turned, TURNED_LABELS, seeds, choose(task_turned, TURNED_LABELS))
+        settings = choose(task_turned, TURNED_LABELS)
+        measure(task_turned, TURNED_LABELS, seeds, settings)
+        for n in TRUST_LABELS:
+            measure_trust(task_turned, n, settings["transfer"])
 
 
 if __name__ == "__main__":

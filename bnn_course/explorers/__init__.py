@@ -2,7 +2,7 @@
 
 One mechanism serves all: an `Explorer` is a drawing function and its controls. The rooms beside it hold the drawing
 functions, one room for each subject: `posteriors` (lesson 01), `chains` (02), `bounds` (03), `transforms` (04),
-`functions` (05 and 06), `shrinkage` (07), `pruning` (08), `digits` (09) and `units` (10).
+`functions` (05 and 06), `shrinkage` (07), `pruning` (08), `digits` (09), `units` (10) and `trust` (11).
 
 Without a live kernel (in a saved notebook, or on a page that shows one) an explorer is its first picture and the line
 of numbers under it.
