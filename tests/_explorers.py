@@ -9,7 +9,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bnn_course import data
-from bnn_course.explorers import bounds, chains, digits, functions, posteriors, pruning, shrinkage, transforms, units
+from bnn_course.explorers import (
+    bounds,
+    chains,
+    digits,
+    functions,
+    posteriors,
+    pruning,
+    shrinkage,
+    transforms,
+    trust,
+    units,
+)
 
 
 @cache
@@ -49,6 +60,7 @@ EXPLORERS = {
     "turning": digits.turning,
     "drawing": digits.drawing,
     "copies": units.copies,
+    "believe": lambda: trust.believe(table("transfer_trust")),
 }
 
 
@@ -85,3 +97,16 @@ def numbers(line):
     """The numbers in a line, in order: 97.7, 10,000 and −0.5 with either minus."""
     words = re.findall(r"[-−]?\d[\d,]*(?:\.\d+)?", line)
     return [float(word.replace(",", "").replace("−", "-")) for word in words]
+
+
+def strokes(*lines):
+    """Ink of lines drawn on the pad: 196 pixels wide, pen of 15 pixels, 28 × 28 cells."""
+    figure = Figure(figsize=(1.96, 1.96), dpi=100)
+    ax = figure.add_axes([0, 0, 1, 1], xlim=(0, 196), ylim=(196, 0))
+    ax.set_axis_off()
+    for line in lines:
+        ax.plot(*np.transpose(line), color="black", linewidth=15 * 72 / 100, solid_capstyle="round")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    ink = 255.0 - np.asarray(canvas.buffer_rgba())[..., 0]
+    return ink.reshape(28, 7, 28, 7).mean(axis=(1, 3)).round().astype(np.uint8)

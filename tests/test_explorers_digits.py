@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pymc as pm
 import pytest
-from _explorers import drawn, numbers
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from _explorers import drawn, numbers, strokes
 from matplotlib.figure import Figure
 
 from bnn_course import data, inference, models, plots, uncertainty
@@ -22,19 +21,6 @@ def mnist():
 @pytest.fixture(scope="module")
 def posterior():
     return data.load_digit_posterior()
-
-
-def strokes(*lines):
-    """Ink of lines drawn on the pad: 196 pixels wide, pen of 15 pixels, 28 × 28 cells."""
-    figure = Figure(figsize=(1.96, 1.96), dpi=100)
-    ax = figure.add_axes([0, 0, 1, 1], xlim=(0, 196), ylim=(196, 0))
-    ax.set_axis_off()
-    for line in lines:
-        ax.plot(*np.transpose(line), color="black", linewidth=15 * 72 / 100, solid_capstyle="round")
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    ink = 255.0 - np.asarray(canvas.buffer_rgba())[..., 0]
-    return ink.reshape(28, 7, 28, 7).mean(axis=(1, 3)).round().astype(np.uint8)
 
 
 ONE = [(98, 30), (98, 160)]

@@ -15,7 +15,7 @@ import ipywidgets
 import matplotlib
 import nbformat
 import pytest
-from _browser import chromium
+from _browser import INK, chromium
 from _lab import Page, lab, wait_until
 
 from bnn_course.explorers import Pad, digits
@@ -26,17 +26,6 @@ SCREENSHOTS = NOTEBOOKS.parent / "screenshots"
 PICTURE = """async picture => {
     const file = await (await fetch(picture.src)).arrayBuffer();
     return btoa(Array.from(new Uint8Array(file), byte => String.fromCharCode(byte)).join(''));
-}"""
-INK = """canvas => {
-    const [side, cells] = [canvas.width, 28], step = side / cells;
-    const shown = canvas.getContext('2d').getImageData(0, 0, side, side).data;
-    return btoa(String.fromCharCode(...Array.from({length: cells * cells}, (_, cell) => {
-        let sum = 0;
-        const [top, left] = [Math.floor(cell / cells) * step, (cell % cells) * step];
-        for (let y = top; y < top + step; y++)
-            for (let x = left; x < left + step; x++) sum += 255 - shown[4 * (y * side + x)];
-        return Math.round(sum / step ** 2);
-    })));
 }"""
 
 
@@ -404,8 +393,9 @@ def test_errors_and_requests_that_leave_the_machine_are_noticed(server):
     page.close()
 
 
-@pytest.mark.parametrize("name", [name for name, cells in CELLS.items() if cells][:1])
+@pytest.mark.parametrize("name", ["01_bayes_theorem_and_map", "09_mnist_uncertainty"])
 def test_a_lesson_that_has_not_run_shows_pictures_and_lines(name, server, open_lesson):
+    """The second holds explorers for pages without a kernel, too: nothing is seen of them in an untrusted notebook."""
     shutil.copy(NOTEBOOKS / f"{name}.ipynb", server.folder / "as_shipped.ipynb")
     page = open_lesson("as_shipped")
     notebook = page.page.locator(".jp-Notebook")

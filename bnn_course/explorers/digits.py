@@ -306,8 +306,13 @@ def as_mnist(ink: ArrayLike) -> Array:
 
 
 @lru_cache(maxsize=1)
-def _usual():
-    """Mutual information of the first thousand test digits."""
+def usual_information() -> Array:
+    """Mutual information of the first thousand test digits, in nats: what a drawing is compared with.
+
+    Returns
+    -------
+    array (item,)
+    """
     return uncertainty.decompose_entropy(probabilities(_networks(), _test_digits()[0][:1000])).epistemic
 
 
@@ -328,7 +333,7 @@ def draw_drawing(figure: Figure, ink: bytes) -> str:
     if len(ink) != data.SIDE**2:
         raise ValueError(f"ink must hold {data.SIDE**2} bytes, got {len(ink)}: pass the value of a Pad")
     blank = not any(ink)
-    drawing = _example() if blank else np.frombuffer(ink, np.uint8).reshape(data.SIDE, data.SIDE)
+    drawing = example() if blank else np.frombuffer(ink, np.uint8).reshape(data.SIDE, data.SIDE)
     picture = as_mnist(drawing)
     draws = probabilities(_networks(), picture[None])
     entropy = uncertainty.decompose_entropy(draws)
@@ -338,7 +343,7 @@ def draw_drawing(figure: Figure, ink: bytes) -> str:
     _draw_answer(figure.add_axes([0.42, 0.41, 0.56, 0.53]), draws[:, 0])
     _draw_parts(figure.add_axes([0.04, 0.15, 0.94, 0.07]), entropy.aleatoric[0], entropy.epistemic[0])
     what = f"The pad is blank; for example the letter {EXAMPLE}:" if blank else "Your drawing:"
-    share = np.mean(_usual() < entropy.epistemic[0])
+    share = np.mean(usual_information() < entropy.epistemic[0])
     return f"{what} {_says(draws[:, 0])}. {_entropies(entropy, 0)}, more than for {_in_words(share)} test digits."
 
 
@@ -347,7 +352,13 @@ def _in_words(share):
 
 
 @lru_cache(maxsize=1)
-def _example():
+def example() -> Array:
+    """The letter that is shown while nothing is drawn.
+
+    Returns
+    -------
+    array of uint8 (28, 28)
+    """
     return data.render_letters(EXAMPLE, style="sans")[0]
 
 
