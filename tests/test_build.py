@@ -78,6 +78,13 @@ def test_a_picture_of_few_colours_keeps_the_hue_of_large_areas_and_rare_colours(
     assert error.mean() < 3.2  # 3.6 without averaging
 
 
+def test_a_vector_figure_is_a_picture_on_the_slides_only_where_it_would_be_large():
+    cell, png = nbformat.v4.new_code_cell(metadata={"name": "drawn"}), base64.b64encode(bytes(50_000)).decode()
+    names = [build._for_slides(1, cell, size * " ", png)[0] for size in (200_000, 300_000, 300_001)]
+    assert names == ["drawn.svg", "drawn.svg", "drawn.png"]
+    assert build._for_slides(1, cell, 300_001 * " ", base64.b64encode(bytes(100_001)).decode())[0] == "drawn.svg"
+
+
 def test_an_explorer_leaves_no_figure_for_the_slides(course):
     notebook = nbformat.read(course / "01_tiny.ipynb", as_version=4)
     (cell,) = [cell for cell in notebook.cells if build.checks.pictures(cell)]

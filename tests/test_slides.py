@@ -1,10 +1,14 @@
 """The slides: up to date with the lessons, complete, readable from the last row, and at rest without a network."""
 
+import base64
+import io
 import re
 import shutil
+import subprocess
 
 import pytest
 from _browser import chromium
+from PIL import Image
 
 from tools import ROOT, SLIDES, slides
 from tools import decks as text
@@ -35,7 +39,8 @@ def test_the_slides_follow_from_their_text_and_the_lessons(path):
 def test_slides_that_follow_from_another_text_are_found(path, monkeypatch):
     monkeypatch.setattr(text, "digest", lambda *of: "0" * 32)
     found = slides.problems(path, LESSONS)
-    assert [line.split(" is out of date")[0] for line in found] == [f"{path.stem}.html", f"{path.stem}.pdf"]
+    names = [f"{path.stem}.html", *(pdf.name for pdf in slides.printed(path))]
+    assert [line.split(" is out of date")[0] for line in found] == names
 
 
 needs_marp = pytest.mark.skipif(
@@ -53,6 +58,39 @@ def test_building_again_gives_the_same_slides(tmp_path):
 
 
 @needs_marp
+def test_node_alone_builds_the_same_slides(tmp_path):
+    command = [shutil.which("npm"), "run", "build", "--", "--html", "--output", tmp_path]
+    done = subprocess.run(command, cwd=SLIDES, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    for path in DECKS:
+        assert (tmp_path / f"{path.stem}.html").read_bytes() == path.with_suffix(".html").read_bytes(), path.stem
+
+
+@needs_marp
+@pytest.mark.parametrize(
+    "broken, message",
+    [
+        ("{claim:03-nonsense}", "lesson 03 prints no claim 03-nonsense"),
+        ("![](figure:03/nothing)", "there is no figure nothing in lesson 03"),
+        ("![](figure:03/hill#0,0,50,50)", "words are needed for a part of a figure"),
+        ("![](live:juggling)", "there is no explorer juggling"),
+        ("[5]{clam=03-bound}", "misspelt near"),
+    ],
+)
+def test_node_alone_says_what_it_cannot_fill(broken, message, tmp_path):
+    for name in ("build.mjs", "handout.mjs", *text.BUILT_WITH):
+        shutil.copy(SLIDES / name, tmp_path)
+    (tmp_path / "node_modules").symlink_to(SLIDES / "node_modules")
+    (tmp_path / "course.md").write_text(f"---\nmarp: true\n---\n\n# Slide\n\n{broken}\n", encoding="utf-8")
+    script = (tmp_path / "build.mjs").read_text(encoding="utf-8")
+    script = script.replace('join(SLIDES, "..", "notebooks")', repr(str(LESSONS.folder)))
+    (tmp_path / "build.mjs").write_text(script, encoding="utf-8")
+    done = subprocess.run([shutil.which("node"), "build.mjs"], cwd=tmp_path, capture_output=True, encoding="utf-8")
+    assert done.returncode == 1 and message in done.stderr
+    assert not (tmp_path / "course.html").exists()
+
+
+@needs_marp
 def test_printing_again_leaves_the_pdf_as_it_is(tmp_path):
     pdf = tmp_path / f"{NAMES[0]}.pdf"
     slides.build(DECKS[:1], LESSONS, target=tmp_path)
@@ -65,6 +103,13 @@ def test_printing_again_leaves_the_pdf_as_it_is(tmp_path):
 def test_every_lesson_has_a_deck_of_its_stem():
     lessons = {path.stem for path in LESSONS.folder.glob("[0-9][0-9]_*.ipynb")}
     assert lessons | {"course"} == set(NAMES)
+
+
+def test_the_notes_of_the_talk_are_a_handout_of_a_few_pages():
+    (handout,) = slides.printed(SLIDES / "course.md")[1:]
+    slides_on_a_page = len(text.slides_of(raw(SLIDES / "course.md"))) / slides.pages(handout)
+    assert 3 <= slides_on_a_page <= 6
+    assert handout.stat().st_size < 2e6
 
 
 def test_all_decks_together_are_small():
@@ -89,21 +134,55 @@ def test_a_changed_lesson_changes_the_digest(path, monkeypatch):
 # --- what a deck must hold ----------------------------------------------------------------------
 
 
-def test_the_course_deck_has_a_slide_for_every_row_of_the_2017_deck():
-    headings = [slide.text.splitlines()[0] for slide in text.slides_of(raw(SLIDES / "course.md"))]
-    assert set(re.findall(r"\bS\d+\b", " ".join(headings))) == {f"S{row}" for row in range(1, 21)}
+TALK = raw(SLIDES / "course.md")
+
+
+def test_the_talk_has_a_backup_slide_for_every_part_of_the_2017_deck():
+    backup = [slide for slide in text.slides_of(TALK) if slide.title.startswith(text.BACKUP)]
+    assert text.slides_of(TALK)[-len(backup) :] == backup  # at the end
+    assert {slide.cell for slide in backup} == {("A", part) for part in LESSONS.sections("A") if part != "Sources"}
+    assert all("2017 deck" in slide.text for slide in backup if slide.cell[1] != "The count")
+
+
+@every_deck
+def test_no_slide_names_a_row_of_the_2017_deck_by_its_code(path):
+    assert re.findall(r"\bS\d+\b", text.lesson_text.MATH.sub("", raw(path))) == []
 
 
 def test_a_number_of_the_2017_deck_stands_beside_ours():
-    shown = [slide.text for slide in text.slides_of(raw(SLIDES / "course.md")) if "/deck}" in slide.text]
-    assert [re.search(r"S\d+", quoting)[0] for quoting in shown] == ["S10", "S14"]  # the deck gives no other number
+    shown = [slide.text for slide in text.slides_of(TALK) if "/deck}" in slide.text]
+    assert len(shown) >= 2
     assert all(re.search(r"\]\{printed=(\d\d|[A-Z])/(?!deck)", quoting) for quoting in shown)
 
 
-def test_the_course_deck_takes_45_minutes():
-    deck = raw(SLIDES / "course.md")
-    assert 25 <= len(text.slides_of(deck)) <= 35
-    assert 42 <= text.minutes(deck) <= 48
+def test_the_talk_takes_45_minutes_and_its_short_path_20():
+    assert 20 <= len(text.main_slides(TALK)) <= 24
+    assert text.minutes(TALK) == 45 and text.minutes(TALK, "Short") == 20
+    short = [slide for slide in text.slides_of(TALK) if "Short" in slide.notes]
+    assert all(0 < float(slide.notes["Short"]) <= float(slide.notes["Minutes"]) for slide in short)
+
+
+def test_the_speaker_sees_the_short_path_on_the_slides():
+    footers = re.findall(r"<footer[^>]*>(.*?)</footer>", raw(SLIDES / "course.html"))
+    marked = ["Short" in slide.notes for slide in text.slides_of(TALK)]
+    assert [footer.endswith(text.SHORT) for footer in footers] == marked
+    assert "diamond" in text.slides_of(TALK)[0].notes["Say"]
+
+
+def test_the_talk_asks_for_three_votes_and_answers_each_on_the_next_slide():
+    deck = text.slides_of(TALK)
+    votes = [place for place, slide in enumerate(deck) if slide.title.startswith("Vote: ")]
+    assert len(votes) == 3
+    for place in votes:
+        question, answer = deck[place : place + 2]
+        assert "<!-- _class: question" in TALK.partition(question.title)[0].rpartition("\n---\n")[2]
+        assert ("Short" in question.notes) == ("Short" in answer.notes)
+        assert question.cell[0] == answer.cell[0]
+
+
+def test_the_talk_shows_digits_before_it_shows_transfer():
+    lessons = [slide.cell[0] for slide in text.main_slides(TALK)]
+    assert lessons.index("09") < lessons.index("11")
 
 
 @pytest.mark.parametrize("path", [path for path in DECKS if path.stem != "course"], ids=lambda path: path.stem)
@@ -164,6 +243,9 @@ def test_the_pdf_has_a_page_for_each_slide(path):
     [
         ("![](figure:04/99)", "there is no figure 99 in lesson 04"),
         ("![](figure:99/1)", "lesson 99 is not built"),
+        ("![Words.](figure:04/path)", "words are needed for a part of a figure, and for that only"),
+        ("![](figure:04/path#0,0,50,100)", "words are needed for a part of a figure"),
+        ("![Words.](figure:04/path#0,0,50)", "misspelt"),
         ("{claim:04-nonsense}", "lesson 04 prints no claim 04-nonsense"),
         ("{claim:00-false}", "lesson 00 prints no claim 00-false"),  # it fails there, on purpose
         ("[98.3 %]{claim=09-accuracy}", "98.3 % does not stand where"),
@@ -195,6 +277,31 @@ def test_a_placeholder_that_cannot_be_filled_stops_the_build(placeholder, messag
 )
 def test_a_placeholder_is_filled_from_the_lesson(placeholder, shown):
     assert shown in text.fill(placeholder, LESSONS)
+
+
+def test_a_part_of_a_figure_is_cut_out_and_has_its_own_words():
+    svg = 'x width="200pt" height="50.5pt" viewBox="0 0 200 50.5" <path/>'
+    part = 'x width="80.00pt" height="25.25pt" viewBox="20.00 25.25 80.00 25.25" <path/>'
+    assert text._part(svg, 10, 50, 40, 50) == part
+    shown = text.fill("![Its left half.](figure:04/path#0,0,50,100)", LESSONS)
+    ((alt, content),) = re.findall(r'<img alt="(.*?)" src="data:image/svg\+xml;base64,(.*?)">', shown)
+    whole = text.SIZE.search(raw(LESSONS.figure("04", "path").path))
+    left = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', base64.b64decode(content).decode())
+    assert alt == "Its left half."
+    assert [float(side) for side in left.groups()] == pytest.approx([float(whole[1]) / 2, float(whole[2])], abs=0.01)
+
+
+def test_a_part_of_a_picture_keeps_its_size(tmp_path):
+    picture = Image.new("1", (400, 100))
+    picture.save(tmp_path / "x.png")
+    content = text.Figure(tmp_path / "x.png", "").source((50, 0, 50, 100)).partition("base64,")[2]
+    shown = base64.b64decode(content).decode()
+    assert 'width="72.00pt" height="36.00pt" viewBox="72.00 0.00 72.00 36.00"' in shown
+    assert '<image width="144.00" height="36.00" href="data:image/png;base64,' in shown
+
+
+def test_a_number_in_the_words_of_a_part_is_read():
+    assert text.unbound_numbers("# One\n\n![The 98 % of them.](figure:04/path#0,0,50,100)") == ["98 %"]
 
 
 def test_printed_numbers_may_be_rounded_but_not_bent():
@@ -301,6 +408,47 @@ def test_every_slide_fits_and_is_readable(path, open_page):
     assert seen["slides"] == seen["notes"] == len(deck)
     assert seen["formulas"] == formulas
     assert foreign == []
+
+
+LETTERS = """() => [...document.querySelectorAll('section[data-marpit-pagination]')].flatMap((section, n) =>
+  [...section.querySelectorAll('img')].map(image => {
+    const shown = image.getBoundingClientRect(), slide = section.getBoundingClientRect();
+    const scale = 1280 / slide.width;
+    return {slide: n + 1, source: image.src, width: shown.width * scale, height: shown.height * scale};
+  }))"""
+
+
+def smallest_letters(page):
+    """Return the size of the smallest text in each figure, in pixels of a slide: {slide: size}.
+
+    Matplotlib draws glyphs as paths of a hundred units; the scale of a text is its size in hundredths of points. In a
+    picture it cannot be read: there it is taken to be the smallest of notebooks/matplotlibrc.
+    """
+    settings = raw(LESSONS.folder / "matplotlibrc")
+    smallest = min(float(size) for size in re.findall(r"size: (\d+)$", settings, re.MULTILINE))
+    sizes = {}
+    for image in page.evaluate(LETTERS):
+        kind, content = re.fullmatch(r"data:image/(png|svg\+xml);base64,(.*)", image["source"]).groups()
+        if kind == "png":
+            width, height = (72 / 200 * side for side in Image.open(io.BytesIO(base64.b64decode(content))).size)
+            points = smallest
+        else:
+            svg = base64.b64decode(content).decode()
+            width, height = map(float, re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg).groups())
+            scales = re.findall(r" scale\((0\.\d+) -0\.\d+\)", svg)
+            points = min((100 * float(scale) for scale in scales), default=smallest)
+        sizes[image["slide"]] = points * min(image["width"] / width, image["height"] / height)
+    return sizes
+
+
+@pytest.mark.parametrize("height, readable", [("none", True), ("480px", False)])
+def test_text_in_the_figures_of_the_talk_is_read_from_the_last_row(height, readable, open_page):
+    page, _ = open_page((SLIDES / "course.html").as_uri())
+    page.emulate_media(media="print")
+    page.add_style_tag(content=f"figure {{ max-height: {height} !important }}")
+    small = {slide: f"{size:.1f} px" for slide, size in smallest_letters(page).items() if size < 20}
+    page.close()
+    assert (small == {}) == readable, small
 
 
 @pytest.mark.parametrize(

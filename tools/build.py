@@ -31,10 +31,11 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from PIL import Image
 
 from bnn_course._files import write_whole
-from tools import NOTEBOOKS, ROOT, checks, form, text
+from tools import NOTEBOOKS, ROOT, checks, form, live, text
 
 CELL_TIMEOUT = 600  # seconds
 STEPS = {"seconds": 5, "megabytes": 50}  # records are rounded up to these
+VECTOR = 300_000  # bytes that a vector figure may have, even where its picture is much smaller
 TOLERANCE = 0.35  # a record is kept while the new measurement is within this share of it
 
 
@@ -101,7 +102,7 @@ def tidy(notebook):
     """Drop what differs from run to run (progress lines too), and give each picture its alt text and its size.
 
     What is shown of a widget goes, too, as it needs a kernel; an explorer's picture and text stay. Return the figures
-    for the slides: {file name: content}, as vectors where these are smaller than the picture.
+    for the slides: {file name: content}, as vectors unless these are large.
     """
     notebook.metadata = nbformat.from_dict(
         {k: v for k, v in notebook.metadata.items() if k in (*text.METADATA, "title")}
@@ -143,7 +144,8 @@ def _for_slides(number, cell, vector, png):
     """Return file name and content of a figure for the slides."""
     stem = cell.metadata.get("name", f"figure-{number}")
     vector, picture = vector.encode(), base64.b64decode(png)
-    return (f"{stem}.svg", vector) if len(vector) <= 3 * len(picture) else (f"{stem}.png", picture)
+    large = max(VECTOR, 3 * len(picture))
+    return (f"{stem}.svg", vector) if len(vector) <= large else (f"{stem}.png", picture)
 
 
 class Usage:
@@ -241,6 +243,10 @@ def build_lesson(folder, name):
     """Run one lesson; write its notebook, figures and record, and CLAIMS.md. Nothing is written when a cell fails."""
     source = (folder / "source" / f"{name}.md").read_text(encoding="utf-8")
     notebook, figures, usage = executed(folder, name, source)
+    if name == checks.TEMPLATE:
+        write_notebook(folder, name, notebook, figures)
+        return usage
+    live.put_into(notebook)
     records = records_text(folder, name, notebook.metadata.title, usage)
     if name.startswith("00_"):
         notebook.metadata["lessons"] = hashlib.sha256(records.encode()).hexdigest()
@@ -267,7 +273,8 @@ def build(folder, names):
 
 def chosen(folder, wanted):
     """Return the full names of the lessons that the user means; all when none is named."""
-    names = [name for name in checks.lesson_names(folder) if (folder / "source" / f"{name}.md").exists()]
+    names = [*checks.lesson_names(folder), checks.TEMPLATE]
+    names = [name for name in names if (folder / "source" / f"{name}.md").exists()]
     words = {word: f"appendix/{word}" if word[:1].isupper() else word for word in wanted}
     for word in words.values():
         if sum(name.startswith(word) for name in names) != 1:
@@ -299,7 +306,7 @@ def main(arguments=None, folder=NOTEBOOKS):
         if not options.check:
             for name, usage in build(folder, names):
                 print(f"{name}: built in {usage.seconds:.0f} s with {usage.megabytes:.0f} MB", flush=True)
-        found = problems(folder, names if options.names else checks.lesson_names(folder))
+        found = problems(folder, names if options.names else sorted({*names, *checks.lesson_names(folder)}))
     except (BuildError, text.SourceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

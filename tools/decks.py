@@ -4,6 +4,9 @@ Nothing is copied into a deck by hand. The placeholders are filled from the buil
 
 - ``![](figure:04/path)`` is the figure that the cell "path" of lesson 04 draws, with its alt text; so is
   ``![](figure:04/3)``, if it is Figure 3;
+- ``![In words.](figure:04/path#0,50,100,50)`` is a part of it, here the lower half: left, top, width and height in
+  hundredths of the figure, and what this part shows in words;
+- ``![](live:turning)`` is an explorer that moves on the slide, and a picture of it on paper (`tools.live`);
 - ``{claim:04-gap}`` is the sentence of a claim, as the lesson prints it;
 - ``[97.7 %]{claim=09-accuracy}`` is a number that stands in that sentence, rounded as typed;
 - ``[97 %]{claim=09-accuracy, bound}`` is the bound that guards it;
@@ -13,6 +16,8 @@ Nothing is copied into a deck by hand. The placeholders are filled from the buil
 - ``<!-- lesson 04: The objective -->`` names lesson and section in the footer of a slide.
 
 Every slide has notes for the speaker: a comment with the lines ``Say:``, ``Ask:``, ``Misconception:`` and ``Minutes:``.
+A slide of the short path has a line ``Short:``, too: its minutes there; the build marks it in the footer. A slide whose
+heading begins with "Backup: " belongs to neither path. `slides/build.mjs` fills decks in the same way, without Python.
 """
 
 from __future__ import annotations
@@ -23,28 +28,39 @@ import hashlib
 import html
 import json
 import re
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
 
 from bnn_course.claims import LINE, NUMBER
-from tools import NOTEBOOKS, SLIDES, checks
+from tools import NOTEBOOKS, SLIDES, checks, live
 from tools import text as lesson_text
 
-BUILT_WITH = ["theme.css", "package.json", "package-lock.json"]  # what slides depend on besides their text
-NOTES = ["Say", "Ask", "Misconception", "Minutes"]
+# what slides depend on besides their text
+BUILT_WITH = ["theme.css", "package.json", "package-lock.json", "handout.mjs"]
+NOTES = ["Say", "Ask", "Misconception", "Minutes"]  # of every slide
+LINES = [*NOTES, "Short"]
+SHORT = " ◆"  # ends the footer of a slide on the short path
+BACKUP = "Backup: "
 MAX_WORDS, MAX_CODE_LINES = 40, 9
+ON_A_SLIDE = "display: block; height: 100%; margin: 0 24px; text-align: left; font-size: 27px"  # no text below 24
 
 FRONT_MATTER = re.compile(r"\A---\n(?P<settings>.*?)\n---\n", re.DOTALL)
 COMMENT = re.compile(r"<!--(?P<text>.*?)-->", re.DOTALL)
 CELL = re.compile(r"\s*(?:lesson|appendix) (?P<lesson>\d\d|[A-Z]): (?P<section>.+?)\s*")
-FIGURE = re.compile(r"!\[\]\(figure:(?P<lesson>\d\d|[A-Z])/(?P<place>[\w-]+)\)")
+FIGURE = re.compile(
+    r"!\[(?P<alt>[^\[\]]*)\]\(figure:(?P<lesson>\d\d|[A-Z])/(?P<place>[\w-]+)(?:#(?P<part>\d+(?:,\d+){3}))?\)"
+)
+LIVE = re.compile(r"!\[\]\(live:(?P<kind>\w+)\)")
+SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt" viewBox="0 0 \1 \2"')  # of a figure by Matplotlib
+SEPARATOR = re.compile(r"^---$", re.MULTILINE)
 SENTENCE = re.compile(r"\{claim:(?P<id>[\w-]+)\}")
 BOUND = re.compile(
     r"\[(?P<text>[^\[\]]*)\]\{(?P<kind>claim|printed|source|code)=(?P<place>[^{},]+)(?P<bound>, bound)?\}"
 )
-LEFTOVER = re.compile(r"figure:|\]\{\w+=[^{}]*\}|\{claim[:=][^{}]*\}")
+LEFTOVER = re.compile(r"figure:|\(live:|\]\{\w+=[^{}]*\}|\{claim[:=][^{}]*\}")
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -59,6 +75,11 @@ class Slide(NamedTuple):
     cell: tuple | None  # (number of the lesson, section)
     notes: dict  # "Say" -> …
 
+    @property
+    def title(self):
+        """The heading."""
+        return self.text.partition("\n")[0].removeprefix("# ")
+
 
 # Lessons --------------------------------------------------------------------------------------------------------------
 
@@ -69,11 +90,32 @@ class Figure(NamedTuple):
     path: Path
     alt: str
 
-    @property
-    def source(self):
-        """The picture as an address that holds it whole."""
-        kind = {".svg": "svg+xml", ".png": "png"}[self.path.suffix]
-        return f"data:image/{kind};base64,{base64.b64encode(self.path.read_bytes()).decode()}"
+    def source(self, part=None):
+        """Return the picture, or a part of it, as an address that holds it whole.
+
+        The part is (left, top, width, height) in hundredths of the figure.
+        """
+        vector, content = self.path.suffix == ".svg", self.path.read_bytes()
+        if part:
+            content = _part(content.decode() if vector else _framed(content), *part).encode()
+        return _address("svg+xml" if vector or part else "png", content)
+
+
+def _address(kind, content):
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _framed(png):
+    """Return a picture as an SVG figure of its size in the lesson, where 200 of its dots are an inch."""
+    w, h = (f"{72 / 200 * side:.2f}" for side in struct.unpack(">II", png[16:24]))
+    image = f'<image width="{w}" height="{h}" href="{_address("png", png)}"/>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}pt" height="{h}pt" viewBox="0 0 {w} {h}">{image}</svg>'
+
+
+def _part(svg, left, top, width, height):
+    whole = [float(side) / 100 for side in SIZE.search(svg).groups()]
+    x, y, w, h = (f"{share * side:.2f}" for share, side in zip((left, top, width, height), whole * 2, strict=True))
+    return SIZE.sub(f'width="{w}pt" height="{h}pt" viewBox="{x} {y} {w} {h}"', svg, count=1)
 
 
 class Lessons:
@@ -163,6 +205,7 @@ def fill(text, lessons):
     for pattern, filled in [
         (COMMENT, _comment),
         (FIGURE, _figure),
+        (LIVE, _live),
         (SENTENCE, _sentence),
         (BOUND, _number),
     ]:
@@ -177,23 +220,38 @@ def fill(text, lessons):
 def _comment(lessons, found):
     """Turn the name of a lesson and a section into a footer; give each line of the notes a paragraph."""
     if not (cell := CELL.fullmatch(found["text"])):
-        return re.sub(rf"\n(?={'|'.join(NOTES)})", "\n\n", found.group())
+        return re.sub(rf"\n(?={'|'.join(LINES)})", "\n\n", found.group())
     number, section = cell["lesson"], cell["section"]
     if section not in lessons.sections(number):
         raise DeckError(f"lesson {number} has no section “{section}”: it has {'; '.join(lessons.sections(number))}")
     kind = "lesson" if number.isdigit() else "appendix"
-    return f"<!-- _footer: {json.dumps(f'{kind} {number} · {section}', ensure_ascii=False)} -->"
+    rest_of_slide = SEPARATOR.split(found.string[found.end() :], maxsplit=1)[0]
+    mark = SHORT if re.search(r"^Short:", rest_of_slide, re.MULTILINE) else ""
+    return f"<!-- _footer: {json.dumps(f'{kind} {number} · {section}{mark}', ensure_ascii=False)} -->"
 
 
 def _figure(lessons, found):
     figure = lessons.figure(found["lesson"], found["place"])
-    alt = html.escape(figure.alt, quote=True)
-    return f'<figure><img alt="{alt}" src="{figure.source}"></figure>'
+    part = found["part"] and [int(share) for share in found["part"].split(",")]
+    if bool(part) != bool(found["alt"]):
+        raise DeckError(f"words are needed for a part of a figure, and for that only, got {found.group()}")
+    alt = html.escape(found["alt"] or figure.alt, quote=True)
+    return f'<figure><img alt="{alt}" src="{figure.source(part)}"></figure>'
+
+
+def _live(lessons, found):
+    """An explorer of lesson 09, so large that its text can be read from the last row."""
+    if found["kind"] not in live.EXPLORERS:
+        raise DeckError(f"there is no explorer {found['kind']}, only {', '.join(live.EXPLORERS)}")
+    cells = {cell.metadata.get("name"): cell for cell in lessons.notebook("09").cells}
+    alt = html.escape(cells[f"{found['kind']}-explorer"].metadata.alt, quote=True)
+    on_paper = f'<img alt="{alt}" src="{live.picture(found["kind"])}">'
+    return f"<figure>{live.element(found['kind'], on_paper, ON_A_SLIDE)}</figure>"
 
 
 def _sentence(lessons, found):
-    """Return the sentence, word for word, without the name of a row: the slide says that."""
-    sentence = re.sub(r"^S\d+: (\w?)", lambda start: start[1].upper(), lessons.claim(found["id"]).sentence)
+    """Return the sentence, word for word."""
+    sentence = lessons.claim(found["id"]).sentence
     plain = re.sub(r"[*_`$\[\]|~\\<>&]", lambda sign: f"&#{ord(sign.group())};", sentence)
     whole = re.sub(r"\d{1,3}(?: \d{3})+|\d+(?:\.\d+)?(?: %|e-\d+)", r"<i>\g<0></i>", plain)  # no line break inside
     return f'<span class="claim">{whole}</span>'
@@ -234,9 +292,7 @@ def deck_paths(folder=SLIDES):
 
 def slides_of(text):
     """Return the slides of a deck, filled or not."""
-    body = FRONT_MATTER.sub("", text)
-    parts = re.split(r"^---$", body, flags=re.MULTILINE)
-    return [_slide(part) for part in parts]
+    return [_slide(part) for part in SEPARATOR.split(FRONT_MATTER.sub("", text))]
 
 
 def _slide(part):
@@ -246,7 +302,7 @@ def _slide(part):
     for comment in comments:
         for line in comment.strip().splitlines():
             key, colon, said = line.partition(":")
-            if colon and key in NOTES:
+            if colon and key in LINES:
                 notes[key] = said.strip()
     return Slide(COMMENT.sub("", part).strip(), cells[0] if cells else None, notes)
 
@@ -267,17 +323,23 @@ def code_lines(slide):
 def unbound_numbers(text):
     """Return the numbers of a deck's text, notes included, that no markup binds to a lesson."""
     text = FRONT_MATTER.sub("", text)
-    text = re.sub(r"^Minutes:.*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^(?:Minutes|Short):.*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"<!-- lesson \d\d: .*?-->|\b2017 deck\b|\b[Ii]n 2017\b|\bof 2017\b", "", text)
-    for pattern in (CODE, BOUND, SENTENCE, FIGURE, re.compile(r"<[a-z/][^<>]*>")):
+    text = FIGURE.sub(r"\g<alt>", text)
+    for pattern in (CODE, BOUND, SENTENCE, LIVE, re.compile(r"<[a-z/][^<>]*>")):
         text = pattern.sub(" ", text)
     text = re.sub(r"<!--|-->", " ", text)  # the notes themselves are read
     return list(lesson_text.unbound_numbers(text).values())
 
 
-def minutes(text):
-    """Return the minutes that a deck takes, by its notes."""
-    return sum(float(slide.notes.get("Minutes", 0)) for slide in slides_of(text))
+def main_slides(text):
+    """Return the slides of a deck without those that are kept for questions."""
+    return [slide for slide in slides_of(text) if not slide.title.startswith(BACKUP)]
+
+
+def minutes(text, line="Minutes"):
+    """Return the minutes that a deck takes, by its notes; slides for questions afterwards take none."""
+    return sum(float(slide.notes.get(line, 0)) for slide in main_slides(text))
 
 
 # What the slides follow from ------------------------------------------------------------------------------------------
@@ -287,6 +349,8 @@ def digest(path, lessons):
     """Return a number that changes whenever the slides of a deck would: text, lessons, theme, font or Marp."""
     parts = [fill(path.read_text(encoding="utf-8"), lessons)]
     parts += [(SLIDES / name).read_text(encoding="utf-8") for name in BUILT_WITH]
+    if live.is_used(parts[0]):
+        parts.append(live.script())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 

@@ -1,8 +1,9 @@
 """Build the slides from their texts.
 
-Each ``NN_slug.md`` becomes ``NN_slug.html``, one file that needs nothing else, and ``NN_slug.pdf``. Building again
-changes no byte. Needs Node, which runs Marp (npm fetches it at the first build), and Chromium, which prints the PDF;
-whoever teaches needs neither.
+Each ``NN_slug.md`` becomes ``NN_slug.html``, one file that needs nothing else, and ``NN_slug.pdf``; the talk also
+becomes a handout of its notes, ``course.notes.pdf``. Building again changes no byte. Needs Node, which runs Marp (npm
+fetches it at the first build), and Chromium, which prints the PDF; whoever teaches needs neither. Where there is Node
+but no environment of the course, ``npm run build`` in slides/ does the same, without the checks of numbers.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import zlib
 from pathlib import Path
 
 import course
-from tools import SLIDES
+from tools import SLIDES, live
 from tools import decks as text
 
 FONT = "node_modules/@fontsource/source-sans-3/files"
 FACES = [("400", "normal"), ("400", "italic"), ("600", "normal")]
+WITH_HANDOUT = ["course"]  # others are made by `npm run notes`: all together they are as large as the decks
 RANGES = {"latin": "U+0000-02FF,U+2000-206F,U+2191,U+2193,U+2212", "greek": "U+0370-03FF"}
 STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
 PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
@@ -57,14 +59,19 @@ def pages(path):
 
 
 def is_printed_from(path, digest):
-    """Say whether a PDF file says that it was built from this digest, among its keywords."""
+    """Say whether a PDF file says that it was built from this digest, among its keywords or in its title."""
     return f"slides-{digest}".encode("utf-16-be").hex().upper().encode() in pdf_text(path)
+
+
+def printed(path):
+    """Return the PDF files of a deck."""
+    return [path.with_suffix(".pdf"), *([path.with_suffix(".notes.pdf")] if path.stem in WITH_HANDOUT else [])]
 
 
 def problems(path, lessons):
     """Return what is wrong with the files of a deck."""
-    page, pdf = path.with_suffix(".html"), path.with_suffix(".pdf")
-    if missing := [file.name for file in (page, pdf) if not file.exists()]:
+    page, pdfs = path.with_suffix(".html"), printed(path)
+    if missing := [file.name for file in (page, *pdfs) if not file.exists()]:
         return [f"{path.name}: {' and '.join(missing)} missing: run `python course.py slides`"]
     try:
         digest = text.digest(path, lessons)
@@ -73,8 +80,7 @@ def problems(path, lessons):
     stale = []
     if mark(digest) not in page.read_text(encoding="utf-8"):
         stale.append(page.name)
-    if not is_printed_from(pdf, digest):
-        stale.append(pdf.name)
+    stale += [pdf.name for pdf in pdfs if not is_printed_from(pdf, digest)]
     return [
         f"{name} is out of date (its text, a lesson or the theme has changed): run `python course.py slides`"
         for name in stale
@@ -125,6 +131,15 @@ def marp(program, *arguments, browser=None):
         raise text.DeckError(f"Marp failed: {done.stderr.strip()}")
 
 
+def print_handout(program, page, browser):
+    """Print the notes of a built deck, each beside its slide."""
+    command = [program, str(SLIDES / "handout.mjs"), str(page)]
+    environment = os.environ | {"CHROME_PATH": str(browser)}
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
+    if done.returncode:
+        raise text.DeckError(f"the notes could not be printed: {done.stderr.strip()}")
+
+
 def build(paths, lessons, target=SLIDES, pdf=True):
     """Build decks into a folder; nothing is written there unless all of them can be built."""
     filled = {path: text.marked(path, lessons) for path in paths}
@@ -146,11 +161,17 @@ def build(paths, lessons, target=SLIDES, pdf=True):
         for path in paths:
             page = scratch / "out" / path.with_suffix(".html").name
             content = page.read_text(encoding="utf-8").replace("<head>", "<head>" + mark(digests[path]), 1)
+            if live.is_used(content):
+                content = content.replace("</body>", live.script() + "</body>", 1)
             (target / page.name).write_text(content, encoding="utf-8", newline="\n")
             if pdf:
                 sheet = target / page.with_suffix(".pdf").name
                 if not sheet.exists() or not is_printed_from(sheet, digests[path]):  # Chromium numbers cells of tables
                     shutil.copyfile(page.with_suffix(".pdf"), sheet)  # by chance: a PDF that is up to date is kept
+    for path in paths if pdf else []:
+        sheet = target / path.with_suffix(".notes.pdf").name
+        if path.stem in WITH_HANDOUT and not (sheet.exists() and is_printed_from(sheet, digests[path])):
+            print_handout(program, target / path.with_suffix(".html").name, browser)
 
 
 def chosen(wanted):
