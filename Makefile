@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: setup browser lab test check notebooks slides bench help
+.PHONY: setup browser lab test check notebooks slides site bench help
 
-setup browser lab test check notebooks slides bench help:
+setup browser lab test check notebooks slides site bench help:
 	@$(PYTHON) course.py $@ $(ARGS)

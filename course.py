@@ -296,6 +296,12 @@ def slides(*arguments):
     return run("-m", "tools", "slides", *arguments)
 
 
+def site(*arguments):
+    """Set up, then build the web site in build/site from the stored notebooks."""
+    setup()
+    return run("-m", "tools", "site", *arguments)
+
+
 def bench(*arguments):
     """Set up, then run the benchmarks."""
     setup()
@@ -318,6 +324,7 @@ WORDS = {
     "check": check,
     "notebooks": notebooks,
     "slides": slides,
+    "site": site,
     "bench": bench,
     "help": show_help,
 }

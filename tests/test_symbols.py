@@ -1,5 +1,7 @@
 """One symbol, one meaning: the table of lesson 00 explains what stands in the formulas of all lessons and decks."""
 
+import re
+
 import pytest
 
 from tools import NOTEBOOKS, SLIDES, checks, form, symbols, text
@@ -36,6 +38,27 @@ def test_the_meanings_in_the_table_use_symbols_of_the_table():
 def test_the_table_is_read_whole():
     source = (NOTEBOOKS / "source" / "00_start_here.md").read_text(encoding="utf-8")
     assert len(ROWS) == sum(line.startswith("| $") for line in source.splitlines()) > 40
+
+
+# --- the glossary -----------------------------------------------------------------------------------
+
+GLOSSARY = re.findall(
+    r"^- \*\*(.+?)\*\*.+?\[Lesson (\d\d)\]\((.+?)\.ipynb\)$",
+    (NOTEBOOKS / "GLOSSARY.md").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def test_the_glossary_is_read_whole_and_is_in_order():
+    words = [word for word, _, _ in GLOSSARY]
+    assert len(words) == (NOTEBOOKS / "GLOSSARY.md").read_text(encoding="utf-8").count("\n- ") >= 25
+    assert words == sorted(set(words), key=str.lower)
+
+
+@pytest.mark.parametrize(("word", "number", "name"), GLOSSARY)
+def test_a_word_of_the_glossary_is_explained_in_its_lesson(word, number, name):
+    assert name.startswith(f"{number}_")
+    assert word.lower() in (NOTEBOOKS / "source" / f"{name}.md").read_text(encoding="utf-8").lower()
 
 
 # --- the reading of formulas ------------------------------------------------------------------------
