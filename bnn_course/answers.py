@@ -948,6 +948,7 @@ LESSON_04 = {
     ),
 }
 
+
 # Lesson 05 ------------------------------------------------------------------------------------------------------------
 
 
@@ -1124,6 +1125,7 @@ LESSON_05 = {
     ),
 }
 
+
 # Lesson 06 ------------------------------------------------------------------------------------------------------------
 
 
@@ -1298,6 +1300,7 @@ LESSON_06 = {
         ],
     ),
 }
+
 
 # Lesson 07 ------------------------------------------------------------------------------------------------------------
 
@@ -1784,6 +1787,575 @@ LESSON_09 = {
     ),
 }
 
+
+# Lesson 10 ------------------------------------------------------------------------------------------------------------
+
+
+def _unit(rng: np.random.Generator) -> tuple[Array, Array, float, float]:
+    """Weights into and out of a unit, and the sds of their priors."""
+    return rng.normal(size=6), rng.normal(size=3), float(rng.uniform(0.1, 2)), float(rng.uniform(0.1, 2))
+
+
+def _lengths(into: Array, out: Array, sd_into: float, sd_out: float) -> tuple[float, float]:
+    """Lengths of the weights into and out of a unit, in units of their prior sds."""
+    return float(np.linalg.norm(into)) / sd_into, float(np.linalg.norm(out)) / sd_out
+
+
+def _likeliest_scale(into: Array, out: Array, sd_into: float, sd_out: float) -> float:
+    length_into, length_out = _lengths(into, out, sd_into, sd_out)
+    return math.sqrt(length_out / length_into)
+
+
+WAY = np.linspace(0, 1, 11)
+HILL = np.array([0.0091, 0.0088, 0.0121, 0.0195, 0.0409, 0.0724, 0.0617, 0.0284, 0.0132, 0.0097, 0.0084])
+LEVEL = np.array([0.0091, 0.0099, 0.0095, 0.0113, 0.0107, 0.0109, 0.0107, 0.0099, 0.0093, 0.0088, 0.0084])
+LOG_ORDERS = math.lgamma(33)  # of thirty-two units
+
+LESSON_10 = {
+    "10-log-copies": Answer(
+        right=LOG_ORDERS + 32 * math.log(2),
+        within=0.05,
+        why="Two chains never meet in one copy: what is computed per weight across chains compares unrelated things.",
+        wrong=[
+            (LOG_ORDERS, "Those are the orders. Each unit also has a sign."),
+            (32 * math.log(2), "Those are the signs. The units can also be exchanged."),
+            (math.lgamma(32) + 32 * math.log(2), "The gamma function of n is the factorial of one less."),
+            (
+                (LOG_ORDERS + 32 * math.log(2)) / math.log(10),
+                "That is to base ten. Take the natural logarithm.",
+            ),
+            (LOG_ORDERS * 32 * math.log(2), "Numbers of choices multiply. What do their logarithms do?"),
+        ],
+    ),
+    "10-mirror": Answer(
+        right=[0.0091, 0.7791],
+        within=[0.001, 0.01],
+        why="Two copies of one network can have the worst average of all: an average needs agreement about the copy.",
+        wrong=[
+            ([0.0091, 0.0091], "Both compute the same, but their weights are opposite. What is the mean of 2 and −2?"),
+            ([0.7791, 0.0091], "Exchanged: the mirror image comes first."),
+            ([1, ANY], "Was every weight out of a unit flipped, too? A mirror image computes the same."),
+            ([0.0109, ANY], "The biases belong to the units: flip them, too."),
+            ([ANY, 0.8], "Nearly. Do the biases of the hidden units average to zero, too, as they should?"),
+        ],
+    ),
+    "10-three-clouds": Answer(
+        right=stats.norm.cdf([-4, -0.5, -1]),
+        within=[1e-5, 0.002, 0.002],
+        why="What counts is how far a cloud reaches, in its own sds: a large one may be sure, a small one in doubt.",
+        wrong=[
+            (stats.norm.cdf([4, 0.5, 1]), "Those are the draws that stay on their side."),
+            (2 * stats.norm.cdf([-4, -0.5, -1]), "That counts draws on both sides. There is a border on one only."),
+            ([0.25, 2, 1], "That is movement over distance. How many draws of a Normal lie beyond such a border?"),
+            (stats.norm.cdf([-4, -0.1, -1]), "In the small cloud, measure the distance in units of its own sd."),
+            (stats.norm.cdf([-0.25, -2, -1]), "Turned round: how many sds away is the border?"),
+        ],
+    ),
+    "10-best-partner": Answer(
+        right=[12, 0.1029],
+        within=[0, 0.003],
+        why="A copy uses each unit once. Test that a rearranged network still errs as often as before.",
+        wrong=[
+            ([20, ANY], "Those are the units that are chosen. How many are left?"),
+            ([9, ANY], "Is that how many are chosen more than once? Count those that are never chosen."),
+            ([11, ANY], "That is the second network. The fourth has the index three."),
+            ([0, ANY], "With an assignment none would be left out. This is the friend's order: look for repetitions."),
+            ([ANY, 0.0212], "That is an average of five networks. Judge the rearranged fourth one by itself."),
+        ],
+    ),
+    "10-by-weights": Answer(
+        right=0.0115,
+        within=0.0008,
+        why="Each alignment is best at what it asks for, and averaging asks for weights that lie near each other.",
+        wrong=[
+            (0.0134, "That is the lesson's, by activations. Hand weights to nearest_copy."),
+            (0.0586, "That is the average of unaligned networks. Apply the orders and the signs that you found."),
+            (0.0202, "The orders are right. What became of the signs?"),
+            (0.0185, "You aligned by the weights out of the units. Take those into them."),
+        ],
+    ),
+    "10-line-of-networks": Answer(
+        right=_drawn(WAY, HILL),
+        within=0.001,
+        read=curve(WAY),
+        why="A hill between two networks may be nothing but numbering: align before you speak of a barrier.",
+        wrong=[
+            (_drawn(WAY, LEVEL), "That is the way to the nearest copy. Draw the way to the network as it is first."),
+            (_drawn(WAY, HILL[::-1]), "Turned round: the first network stands where t is zero."),
+            (_drawn(WAY, 100 * HILL), "Those are per cent. Leave the errors as shares."),
+            (_drawn(WAY, np.linspace(HILL[0], HILL[-1], 11)), "These are averages of two errors. Average the weights."),
+            (_drawn(WAY, 1 - HILL), "That is how often they are right."),
+        ],
+    ),
+    "10-likeliest-scale": Answer(
+        right=_likeliest_scale,
+        read=calls(_unit),
+        why="The prior balances each rectified unit: a MAP estimate has no free scale left, but all of its orders.",
+        wrong=[
+            (lambda *unit: 1 / _likeliest_scale(*unit), "Turned round: heavy weights into a unit want a small factor."),
+            (lambda *unit: _likeliest_scale(*unit) ** 2, "That is the squared factor: take the root."),
+            (
+                lambda into, out, sd_into, sd_out: _likeliest_scale(into, out, 1, 1),
+                "This leaves the prior out: measure each length in units of its prior sd.",
+            ),
+            (
+                lambda into, out, sd_into, sd_out: _likeliest_scale(into, out, 1 / sd_into, 1 / sd_out),
+                "A wide prior makes a weight less remarkable: divide by the sd.",
+            ),
+            (lambda *unit: 1.0, "The function is the same for all factors. Is the prior?"),
+        ],
+    ),
+    "10-anything": Answer(
+        right=[0.500, 0.314, 0.374],
+        within=0.01,
+        why="A search finds partners anywhere: measure a correlation after alignment from a third, not from zero.",
+        wrong=[
+            ([0.0075, 0.0494, 0.0465], "Those units are not aligned yet: apply order and sign first."),
+            ([0.0302, -0.1316, -0.1149], "The order is right. What became of the signs?"),
+            ([0.590, 0.621, 0.497], "Each unit has its best partner here, used as often as wanted. Use each one once."),
+            ([0.0227, 0.0164, 0.0068], "That is the mean of the whole matrix. The pairs stand on its diagonal."),
+            ([0.245, 0.175, 0.170], "Those are sizes of unaligned correlations: align first."),
+            (
+                [0.514, 0.368, 0.390],
+                "You subtracted means before the search. The lesson takes activations as they are.",
+            ),
+        ],
+    ),
+}
+
+
+# Lesson 11 ------------------------------------------------------------------------------------------------------------
+
+
+def _two_tasks(rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
+    """Inputs and targets of two regressions with three inputs."""
+    return rng.normal(size=(6, 3)), rng.normal(size=6), rng.normal(size=(4, 3)), rng.normal(size=4)
+
+
+def _updated(mean: Array, precision: Array, x: Array, y: Array) -> tuple[Array, Array]:
+    """Mean and precision matrix of a regression's posterior; the noise has sd one."""
+    new = precision + x.T @ x
+    return np.linalg.solve(new, precision @ mean + x.T @ y), new
+
+
+def _handed_on(keep: Callable[[Array], Array], *, mean_too: bool = True) -> Callable[..., Array]:
+    """Return the function that learns twice and hands on, in between, what `keep` leaves of the precision matrix."""
+
+    def final_mean(x1: Array, y1: Array, x2: Array, y2: Array) -> Array:
+        inputs = x1.shape[1]
+        mean, precision = _updated(np.zeros(inputs), np.eye(inputs), x1, y1)
+        return _updated(mean if mean_too else np.zeros(inputs), keep(precision), x2, y2)[0]
+
+    return final_mean
+
+
+def _diagonal(matrix: Array) -> Array:
+    return np.diag(np.diag(matrix))
+
+
+def _width(trust: Array, sd: float) -> Array:
+    """The width of the power prior, with a plain prior of width 0.3."""
+    return np.asarray(1 / np.sqrt(trust / sd**2 + (1 - trust) / 0.3**2))
+
+
+TRUSTS = np.array([0.1, 1, 10])
+SOURCE_IMAGES = 26_596
+
+LESSON_11 = {
+    "11-outvoted": Answer(
+        right=50 / SOURCE_IMAGES,
+        within=2e-5,
+        why="A tenth sounds cautious, and gives the source fifty votes for each of the target's.",
+        wrong=[
+            (SOURCE_IMAGES / 50, "Turned round: should the source count more than it does, or less?"),
+            (1 / SOURCE_IMAGES, "Then the whole source counts as one image. The target has more."),
+            (10 / SOURCE_IMAGES, "The target has that many images per class. How many in all?"),
+            (0.5, "Half of a vote for each image is still a large majority for the source."),
+        ],
+    ),
+    "11-border-weight": Answer(
+        right=[_width(TRUSTS, 0.3), _width(TRUSTS, 0.05)],
+        within=0.002,
+        why="Trust turns the weights that the source has learned about, and leaves the others alone.",
+        wrong=[
+            ([_width(TRUSTS, 0.05), _width(TRUSTS, 0.3)], "Exchanged: the weight at the border comes first."),
+            (
+                [0.3 / np.sqrt(TRUSTS), [ANY] * 3],
+                "At the border the source said nothing. Both sds are the same: what do the shares add up to?",
+            ),
+            (
+                [[ANY] * 3, 0.05 / np.sqrt(TRUSTS)],
+                "The plain prior has a share, too, one minus the trust. It matters most where the trust is small.",
+            ),
+            (
+                [[ANY] * 3, TRUSTS * 0.05 + (1 - TRUSTS) * 0.3],
+                "You averaged the sds. It is the precisions that add up.",
+            ),
+            ([[ANY] * 3, 1 / _width(TRUSTS, 0.05) ** 2], "Those are precisions. A width is an sd."),
+        ],
+    ),
+    "11-ask-the-elbo": Answer(
+        right=[[269, 557], [1.117, 0.689]],
+        within=[[30.0, 60.0], [0.15, 0.12]],
+        why="The ELBO bounds how well a prior predicts. It is no guide to how well its posterior does.",
+        wrong=[
+            ([[557, 269], [ANY, ANY]], "Exchanged: the output width of one comes first."),
+            ([[-269, -557], [ANY, ANY]], "The loss is the negative ELBO: leave it as it is."),
+            ([[1.117, 0.689], [269, 557]], "The rows are exchanged: losses first, then NLLs."),
+            ([[194, 347], [ANY, ANY]], "That is transfer. The cold start has a plain prior in both layers."),
+            ([[269, 557], [0.689, 1.117]], "The losses are in order. Do the NLLs belong to the same widths?"),
+        ],
+    ),
+    "11-strange-power": Answer(
+        right=lambda trust, sd, plain: trust / sd**2 + (1 - trust) / plain**2,
+        read=calls(lambda rng: (float(rng.uniform(0, 1)), float(rng.uniform(0.01, 0.3)), float(rng.uniform(0.3, 2)))),
+        why="Test a power prior at both ends: full trust must return the posterior, and zero the prior.",
+        wrong=[
+            (
+                lambda trust, sd, plain: trust / sd**2 + 1 - trust,
+                "That is the friend's line. Which sd does it have at a trust of zero?",
+            ),
+            (
+                lambda trust, sd, plain: trust / sd**2 + (1 - trust) / plain,
+                "Nearly: a precision is one over a variance, not over an sd.",
+            ),
+            (
+                lambda trust, sd, plain: trust / sd**2 + (1 - trust) * plain**2,
+                "A wide prior has a small precision: divide.",
+            ),
+            (
+                lambda trust, sd, plain: (trust / sd**2 + (1 - trust) / plain**2) ** -0.5,
+                "That is the width. The function returns the precision.",
+            ),
+            (
+                lambda trust, sd, plain: 1 / (trust * sd**2 + (1 - trust) * plain**2),
+                "You averaged variances. The powers of two densities multiply, and then precisions add up.",
+            ),
+        ],
+    ),
+    "11-one-after-other": Answer(
+        right=_handed_on(_diagonal),
+        read=calls(_two_tasks),
+        why="Handed on by sds, a posterior loses which combinations of weights are still open.",
+        wrong=[
+            (_handed_on(lambda precision: precision), "That hands on everything: the same as all at once."),
+            (
+                _handed_on(lambda precision: np.diag(1 / np.diag(np.linalg.inv(precision)))),
+                "Those are the sds that each weight really has. Mean field keeps the diagonal of the precision matrix.",
+            ),
+            (
+                _handed_on(_diagonal, mean_too=False),
+                "The precision is right. Hand on the mean of the first posterior, too.",
+            ),
+            (_handed_on(lambda precision: np.eye(len(precision))), "That forgets how sure the first task made you."),
+        ],
+    ),
+    "11-forgotten": Answer(
+        right=[[0.353, 0.984], [0.813, 0.796]],
+        within=[[0.04, 0.01], [0.04, 0.05]],
+        why="A prior holds one place in weight space. If two tasks want different ones, you must ask for both.",
+        wrong=[
+            ([[0.984, 0.353], [ANY, ANY]], "Exchanged: turned digits come first, then upright ones."),
+            ([[0.813, 0.796], [0.353, 0.984]], "Exchanged: full trust comes first."),
+            ([[ANY, ANY], [0.845, 0.307]], "That is a trust of a hundredth. Take a tenth."),
+            ([[0.647, 0.016], [ANY, ANY]], "Those are errors. How often is the network right?"),
+        ],
+    ),
+    "11-without-spare": Answer(
+        right=[0.414, 0.344, 0.633, 2.177],
+        within=[0.03, 0.03, 0.04, 0.1],
+        why="Where the right trust matters much, fifty labels that take turns are enough to find it.",
+        wrong=[
+            (
+                [0.131, 0.049, 0.059, 1.193],
+                "Those images have been learned from: fit without them, then judge them.",
+            ),
+            ([0.442, 0.353, 0.513, 2.314], "Those are the test images. The fifty must do without them."),
+            ([2.177, 0.633, 0.344, 0.414], "Turned round: the smallest trust comes first."),
+        ],
+    ),
+}
+
+
+# Lesson 12 ------------------------------------------------------------------------------------------------------------
+
+CHOSEN, FOLDS = 5, 5
+
+
+def _columns_and_target(rng: np.random.Generator) -> tuple[Array, Array]:
+    """A table (row, column) of noise, and a target that has nothing to do with it."""
+    return rng.normal(size=(40, 60)), rng.normal(size=40)
+
+
+def _strongest(X: Array, y: Array) -> Array:
+    """The places of the five columns that correlate most with y."""
+    centred, deviation = X - X.mean(axis=0), y - y.mean()
+    return np.argsort(np.abs(deviation @ centred) / np.sqrt((centred**2).sum(axis=0)))[-CHOSEN:]
+
+
+def _cross_validated(X: Array, y: Array, chosen_by: str = "training rows", fitted_to: str = "training rows") -> float:
+    """Cross-validated R² of least squares on five columns, chosen by and fitted to these rows."""
+    everything, predicted = np.arange(len(y)), np.empty(len(y))
+    for test in np.array_split(everything, FOLDS):
+        rows = {"training rows": np.setdiff1d(everything, test), "all rows": everything, "test rows": test}
+        by, to = rows[chosen_by], rows[fitted_to]
+        table = np.column_stack([X[:, _strongest(X[by], y[by])], np.ones(len(y))])
+        predicted[test] = table[test] @ np.linalg.lstsq(table[to], y[to], rcond=None)[0]
+    return float(1 - np.mean((y - predicted) ** 2) / np.var(y))
+
+
+def _zoo_and_island(rng: np.random.Generator) -> tuple[Array, Array]:
+    """Probabilities (penguin, species) of a balanced zoo, and the shares of the species on an island."""
+    return rng.dirichlet(np.ones(4), size=6), rng.dirichlet(np.full(4, 3.0))
+
+
+def _normalised(product: Array, axis: int = 1) -> Array:
+    return np.asarray(product / product.sum(axis=axis, keepdims=True))
+
+
+LESSON_12 = {
+    "12-other-units": Answer(
+        right=[1_000, np.log(1_000), 0],
+        within=[1, 0.01, 0.001],
+        why="An NLL means nothing without its unit; differences between methods on the same rows are free of it.",
+        wrong=[
+            ([ANY, 0, ANY], "A density is probability per unit. Is it the same per ppb and per part per trillion?"),
+            ([ANY, -np.log(1_000), ANY], "Of two readings, you took the one in ppb last: after minus before."),
+            ([ANY, 3, ANY], "Nats have the natural logarithm."),
+            ([1 / 1_000, ANY, ANY], "Turned round: after over before."),
+            ([ANY, ANY, 0.9], "By how much does the share change, from one unit to the other?"),
+        ],
+    ),
+    "12-few-rows": Answer(
+        right=stats.binom.cdf([32, 128], [40, 160], 0.9),
+        within=[0.001, 0.00002],
+        why="The same share is bad luck in forty rows and a verdict in a hundred and sixty: put an interval beside it.",
+        wrong=[
+            (
+                stats.binom.pmf([32, 128], [40, 160], 0.9),
+                "That is the probability of exactly so many: at most so many.",
+            ),
+            (stats.binom.cdf([31, 127], [40, 160], 0.9), "Those are fewer: the number itself belongs to “at most”."),
+            (
+                1 - stats.binom.cdf([32, 128], [40, 160], 0.9),
+                "That is the probability of more. How probable are so few?",
+            ),
+            (stats.binom.cdf([8, 32], [40, 160], 0.1), "Those outside are too many, not too few: count those inside."),
+        ],
+    ),
+    "12-every-day-twice": Answer(
+        right=[18.3, 10.6, 17.7],
+        within=[1.7, 1.8, 1.7],
+        why="A score is honest if test rows share with the training rows what new rows will share with them, no more.",
+        wrong=[
+            ([18.3, 18.3, ANY], "Did the twins reach the second score? There, rows are split, not days."),
+            ([ANY, ANY, 10.6], "Copies are still torn apart: split with groups, and the group is the day."),
+            ([10.6, 18.3, ANY], "Exchanged: each day once comes first."),
+            ([18.3**2, ANY, ANY], "Those are mean squares. `mistake` takes the root."),
+        ],
+    ),
+    "12-noise-columns": Answer(
+        right=_cross_validated,
+        read=calls(_columns_and_target),
+        within=1e-7,
+        why="Whatever looks at the target is part of the fit, and belongs inside the loop: choices, too.",
+        wrong=[
+            (
+                lambda X, y: _cross_validated(X, y, chosen_by="all rows"),
+                "The columns are still chosen with the test rows in sight.",
+            ),
+            (
+                lambda X, y: _cross_validated(X, y, chosen_by="test rows"),
+                "Now they are chosen by the test rows alone: that is worse. Which rows may a choice see?",
+            ),
+            (
+                lambda X, y: _cross_validated(X, y, fitted_to="all rows"),
+                "The choice is inside now, but the fit has seen the test rows.",
+            ),
+            (
+                lambda X, y: _cross_validated(X, y, chosen_by="all rows", fitted_to="all rows"),
+                "Both the choice and the fit see all rows. Which of them may they see?",
+            ),
+        ],
+    ),
+    "12-logarithms": Answer(
+        right=[4.540, 4.266],
+        within=0.015,
+        why="A scale that fits the question can be worth more than a flexible model; compare both on one scale.",
+        wrong=[
+            ([ANY, 0.848], "That is the NLL of ln(ozone): other units. Which term brings it back to ppb?"),
+            ([ANY, -2.570], "The derivative of the logarithm is below one here: which way does it move the NLL?"),
+            ([ANY, 76.9], "Exponentials of a mean and of an sd are no mean and no sd. Transform the density."),
+            ([4.266, 4.540], "Exchanged: the model of ozone comes first."),
+        ],
+    ),
+    "12-price": Answer(
+        right=[[0.441, 0.054], [0.890, 0.283], [0.978, 0.444]],
+        within=0.012,
+        why="The fit stays as it is and the decision moves: who pays for mistakes can choose a row of this table.",
+        wrong=[
+            ([[0.441, 0.054], [0.022, 0.005], [0, 0]], "The price is on the wrong side: rows of `cost` are truths."),
+            ([[0.054, 0.441], [0.283, 0.890], [0.444, 0.978]], "Exchanged: the share of the Chinstraps comes first."),
+            ([[ANY, 0.131], [ANY, 0.403], [ANY, 0.549]], "Those are shares of all penguins. Leave the Chinstraps out."),
+            ([[0.441, 0.054]] * 3, "The price does not reach the decision: change a row of `cost`."),
+        ],
+    ),
+    "12-zoo": Answer(
+        right=lambda of_zoo, shares: _normalised(of_zoo * shares),
+        read=calls(_zoo_and_island),
+        why="A model that moves takes its likelihood along and leaves its prior behind: put in the prior of the place.",
+        wrong=[
+            (lambda of_zoo, shares: of_zoo * shares, "Nearly: the probabilities of a penguin must add up to one."),
+            (
+                lambda of_zoo, shares: _normalised(of_zoo / shares),
+                "That way leads from the island to the zoo. What is common must become more probable.",
+            ),
+            (
+                lambda of_zoo, shares: _normalised(of_zoo * shares, axis=0),
+                "Each column adds up to one now. Which sum must be one, that of a penguin or of a species?",
+            ),
+            (lambda of_zoo, shares: of_zoo, "That is the zoo's answer. Where do the shares come in?"),
+            (
+                lambda of_zoo, shares: (of_zoo + shares) / 2,
+                "An average forgets how sure the size makes you. Bayes' rule multiplies.",
+            ),
+        ],
+    ),
+    "12-holes": Answer(
+        right=0.925,
+        within=0.03,
+        why="An unknown of the model brings its doubt along; a median pretends to know.",
+        wrong=[
+            (1, "That is the prior. The ozone of the day says a little: let it."),
+            (0, "That is what a median pretends. The holes are random variables now."),
+            (91.15 * 0.925, "In units of the column's standard deviation, please: you are in langleys."),
+            (0.55, "That is the spread of the five means. How wide is each posterior?"),
+        ],
+    ),
+    "12-own-table": Answer(
+        right=[0.0592, 0.0450, 0.0842],
+        within=[0.012, 0.012, 0.02],
+        why="Ten splits are one table seen ten times: the usual interval promises what only new tables can show.",
+        wrong=[
+            ([-0.0592, ANY, ANY], "Exchanged: the forest's NLL minus that of the linear model."),
+            ([ANY, 0.0450, 0.0450], "Not widened yet: what does the lesson multiply by?"),
+            ([ANY, ANY, 0.0450 * 3.5], "Without the root: variances add, half widths do not."),
+            ([ANY, 0.0842, 0.0450], "Exchanged: the usual half width comes second."),
+        ],
+    ),
+}
+
+
+# Lesson 13 ------------------------------------------------------------------------------------------------------------
+
+
+def _langevin(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Place, slope, rate of the step and standard Normal noise of three unknowns."""
+    return rng.normal(size=3), rng.normal(size=3), rng.uniform(0.01, 0.5), rng.normal(size=3)
+
+
+def _ladder(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Distances and seconds of six methods, and a goal that is out of reach in one case of three."""
+    distance = rng.uniform(0.01, 0.1, 6)
+    return distance, rng.uniform(0.01, 3, 6), rng.choice([0.005, 0.04, 0.08])
+
+
+def _cheapest(distance: Array, seconds: Array, goal: float) -> Any:
+    if distance.min() > goal:
+        return distance.argmin()
+    return np.where(distance <= goal, seconds, np.inf).argmin()
+
+
+LESSON_13 = {
+    "13-turned-down": Answer(
+        right=["MAP", "MAP", "maximum likelihood", "posterior"],
+        why="The rungs are neighbours: only one of the four dials, that of SGLD, ends at the posterior.",
+        wrong=[
+            (["MAP", "MAP", "MAP", "posterior"], "MAP has a prior. What does best_summit climb without it?"),
+            (["MAP", "MAP", "MAP", "MAP"], "Two of four. Which one loses its prior, and which one keeps its noise?"),
+            (
+                ["MAP", "MAP", "maximum likelihood", "MAP"],
+                "A rate of nearly zero is not zero: which shrinks faster, the slope's term or the noise?",
+            ),
+            (["posterior", "MAP", "maximum likelihood", "posterior"], "No spread: how many networks does it draw?"),
+            (["MAP", "maximum likelihood", "maximum likelihood", "posterior"], "What does dropout's loss contain?"),
+        ],
+    ),
+    "13-too-long": Answer(
+        right=[1 / (1 - 0.5 / 4), 4],
+        within=1e-3,
+        why="Nobody refuses a step, so SGLD is always too wide, and the narrowest direction limits its steps.",
+        wrong=[
+            ([1, ANY], "That is the posterior's own variance. Nothing refuses a step here: put one step into it."),
+            ([1 / (1 - 0.5 / 2), ANY], "Did you take the whole rate for the slope? Its factor is a half of it."),
+            ([0.5, ANY], "That is the variance of one kick. They pile up, and the slope pulls back."),
+            ([1 / (1 - 0.5 / 4), 2], "There a step lands right on the summit. Beyond it, it overshoots, and returns."),
+        ],
+    ),
+    "13-eight-needles": Answer(
+        right=lambda zeta, slope, rate, noise: zeta + rate / 2 * slope + np.sqrt(rate) * noise,
+        read=calls(_langevin),
+        why="Variances of kicks add, so the noise must shrink like the root of the step.",
+        wrong=[
+            (
+                lambda zeta, slope, rate, noise: zeta + rate / 2 * slope + rate * noise,
+                "This is the friend's. What is the variance of the sum of many kicks?",
+            ),
+            (
+                lambda zeta, slope, rate, noise: zeta + rate * slope + np.sqrt(rate) * noise,
+                "The noise is right. Now the slope is twice what it was, and the samples are too narrow.",
+            ),
+            (
+                lambda zeta, slope, rate, noise: zeta + rate / 2 * slope + np.sqrt(rate / 2) * noise,
+                "The root is right. What stands under it in the lesson?",
+            ),
+            (
+                lambda zeta, slope, rate, noise: zeta + rate / 2 * slope + noise,
+                "With noise that does not shrink, a short step is a leap.",
+            ),
+        ],
+    ),
+    "13-cheapest": Answer(
+        right=_cheapest,
+        read=calls(_ladder, times=40),
+        why="“Best” needs a goal: with one, the choice is a single line.",
+        wrong=[
+            (lambda distance, seconds, goal: distance.argmin(), "That is the nearest. Is it also the cheapest?"),
+            (lambda distance, seconds, goal: seconds.argmin(), "That is the cheapest of all. Is it near enough?"),
+            (
+                lambda distance, seconds, goal: np.where(distance <= goal, seconds, np.inf).argmin(),
+                "Right while somebody is near enough. What if nobody is?",
+            ),
+            (
+                lambda distance, seconds, goal: np.where(distance <= goal, distance, np.inf).argmin(),
+                "Among those that are near enough, you took the nearest.",
+            ),
+        ],
+    ),
+    "13-no-labels": Answer(
+        right=[0.1046, 0],
+        within=0.002,
+        why="A dial that nobody can set without labels from the gap is a weakness of the method, not of the user.",
+        wrong=[
+            ([0, 0.1046], "Exchanged: SWAG comes first."),
+            ([-0.1046, ANY], "The other way round: the setting of the seen bands minus that of all parts."),
+            ([0.0068, 0], "That is the gap. Look outside."),
+            ([0, 0], "Did you choose twice by the same column?"),
+        ],
+    ),
+    "13-mixture": Answer(
+        right=[0.0570, 0.0413, 0.0499],
+        within=[0.008, 0.003, 0.008],
+        why="One key would have told you whatever you like: look at the spread before you say which is nearer.",
+        wrong=[
+            ([0.0336, 0.0432, 0.0296], "That is what a single key says. Take the means over twelve."),
+            ([ANY, 0.0716, ANY], "You asked the network itself, off its ridge. Ask the linear one."),
+            ([ANY, 0.0543, ANY], "Did you leave out the spread?"),
+            ([ANY, 0.0499, 0.0413], "The last two are exchanged."),
+        ],
+    ),
+}
+
 ANSWERS: dict[str, Answer] = {
     **LESSON_00,
     **LESSON_01,
@@ -1795,4 +2367,8 @@ ANSWERS: dict[str, Answer] = {
     **LESSON_07,
     **LESSON_08,
     **LESSON_09,
+    **LESSON_10,
+    **LESSON_11,
+    **LESSON_12,
+    **LESSON_13,
 }

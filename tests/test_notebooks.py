@@ -27,6 +27,12 @@ def test_lesson_in_the_form_of_today(name, check):
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.parametrize("check", checks.OF_TEMPLATE, ids=lambda check: check.__name__)
+def test_template(check):
+    problems = check(checks.read_lesson(FOLDER, checks.TEMPLATE))
+    assert not problems, "\n".join(problems)
+
+
 def test_the_list_of_lessons_in_the_old_form_names_lessons():
     assert set(LESSONS) >= form.NOT_YET
 

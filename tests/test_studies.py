@@ -61,3 +61,18 @@ def test_the_moons_choose_each_width_on_the_tasks_that_do_not_judge():
     assert study.chosen(rows, "separate", 50, (1.0, 2.0)) == 2.0
     with pytest.raises(SystemExit, match=r"separate of width 3\.0 is not yet measured on seed 5"):
         study.chosen(rows, "separate", 50, (1.0, 3.0))
+
+
+def test_the_network_of_the_motorcycle_ladder_is_that_of_lesson_12():
+    study = imported("ladder_motorcycle")
+    names = study.from_lesson()
+    x = np.linspace(-1, 1, 30) * np.sqrt(3 * 29 / 31)  # mean 0 and sd 1
+    theirs = inference.log_density(names["regression_network"](x[:, None], x))
+    rng, differences = np.random.default_rng(0), []
+    for _ in range(5):
+        zeta = rng.normal(0, 0.5, 36)
+        weights = {"w1": zeta[None, :8], "b1": zeta[8:16], "w2": zeta[16:32].reshape(8, 2), "b2": zeta[32:34]}
+        scales = {"scale_1_log__": zeta[34], "scale_2_log__": zeta[35]}
+        ours = study.log_prior(zeta) + study.log_likelihood(zeta, names["Task"](x[:, None], x, None))
+        differences.append(float(ours) - theirs(weights | scales))
+    assert np.ptp(differences) < 0.01

@@ -9,7 +9,9 @@
 `tools.exercises`   exercises of a lesson → a notebook with blanks, and one with solutions
 `tools.seeds`       the claims of a lesson again, with fresh seeds
 `tools.decks`       the text of a deck → Marp's Markdown, filled from the built lessons
+`tools.live`        the explorers that move without a kernel: a script, and pictures for paper
 `tools.slides`      runs Marp and writes the decks
+`tools.site`        notebooks, Markdown and decks → the web site
 `tools.readme`      the generated parts of `README.md`
 `tools.turning`     the animation in `README.md`
 `tools.teaching`    the tables of the teacher's pack

@@ -2,12 +2,14 @@
 
 import sys
 
-from tools import build, exercises, grading, readme, seeds, slides, teaching
+from tools import build, exercises, grading, live, readme, seeds, site, slides, teaching
 
 WORDS = {
     "lessons": build.main,
     "exercises": exercises.main,
     "slides": slides.main,
+    "live": live.main,
+    "site": site.main,
     "seeds": seeds.main,
     "readme": readme.main,
     "teaching": teaching.main,

@@ -19,12 +19,13 @@ from typing import NamedTuple
 import nbformat
 
 from bnn_course.claims import LINE
-from tools import form, text
+from tools import form, live, text
 from tools.text import tags
 
 TAGS = {"nbval-ignore-output", "gallery", "explorer", "caption", *text.FOLDED}
 GOALS = ["**What you will learn**", "**What you need**", "**How long it takes**"]
 ENDING = ["## What we saw", "## Exercises", "## Sources"]
+TEMPLATE = "template"  # a notebook to fill in, built as lessons are: no lesson, so no goals, sources, claims, record
 MAX_CODE_LINES, MAX_FOLDED_LINES = 20, 40
 MAX_PROSE_WORDS = 120
 MAX_BYTES = 1_000_000
@@ -35,6 +36,7 @@ BUDGETS = {
     "06": {"seconds": 90, "megabytes": 1_100},  # compiles six models for NUTS
     "08": {"seconds": 90, "megabytes": 1_100},  # compiles four models for NUTS, then all of MNIST
     "09": {"seconds": 120, "megabytes": 1_500},
+    "13": {"seconds": 120, "megabytes": 1_800},  # compiles a dozen methods, and JAX keeps every program
     "B": {"seconds": 120, "megabytes": 1_500},  # the images and the network of lesson 09
 }
 
@@ -131,9 +133,11 @@ def code_cells(notebook):
 
 
 def output_text(cell):
-    """Return all text that a cell shows."""
+    """Return all text that a run of a cell shows."""
     parts = []
     for output in cell.outputs:
+        if live.is_live(output):
+            continue
         shown = output.get("data", {})
         parts.append(output.get("text", ""))
         parts += [value for kind, value in shown.items() if kind.startswith("text/") and isinstance(value, str)]
@@ -417,8 +421,17 @@ OF_NOTEBOOK = [
 ]
 
 
+OF_TEMPLATE = [
+    check
+    for check in [*OF_TEXT, *OF_NOTEBOOK]
+    if check not in (has_goals_and_ending, sources_are_listed, claims_are_checked)
+]
+
+
 def problems_of_lesson(lesson):
     """Return all problems of a lesson, each with its name in front; those of form once it is in the form of today."""
+    if lesson.name == TEMPLATE:
+        return [f"{lesson.name}: {problem}" for check in OF_TEMPLATE for problem in check(lesson)]
     of_form = [] if lesson.name in form.NOT_YET or lesson.source is None else form.CHECKS
     return [f"{lesson.name}: {problem}" for check in [*OF_TEXT, *OF_NOTEBOOK, *of_form] for problem in check(lesson)]
 
