@@ -2262,8 +2262,8 @@ def _ladder(rng: np.random.Generator) -> tuple[Any, ...]:
 
 def _cheapest(distance: Array, seconds: Array, goal: float) -> Any:
     if distance.min() > goal:
-        return distance.argmin()
-    return np.where(distance <= goal, seconds, np.inf).argmin()
+        return np.argmin(distance)
+    return np.argmin(np.where(distance <= goal, seconds, np.inf))
 
 
 LESSON_13 = {
@@ -2320,14 +2320,14 @@ LESSON_13 = {
         read=calls(_ladder, times=40),
         why="“Best” needs a goal: with one, the choice is a single line.",
         wrong=[
-            (lambda distance, seconds, goal: distance.argmin(), "That is the nearest. Is it also the cheapest?"),
-            (lambda distance, seconds, goal: seconds.argmin(), "That is the cheapest of all. Is it near enough?"),
+            (lambda distance, seconds, goal: np.argmin(distance), "That is the nearest. Is it also the cheapest?"),
+            (lambda distance, seconds, goal: np.argmin(seconds), "That is the cheapest of all. Is it near enough?"),
             (
-                lambda distance, seconds, goal: np.where(distance <= goal, seconds, np.inf).argmin(),
+                lambda distance, seconds, goal: np.argmin(np.where(distance <= goal, seconds, np.inf)),
                 "Right while somebody is near enough. What if nobody is?",
             ),
             (
-                lambda distance, seconds, goal: np.where(distance <= goal, distance, np.inf).argmin(),
+                lambda distance, seconds, goal: np.argmin(np.where(distance <= goal, distance, np.inf)),
                 "Among those that are near enough, you took the nearest.",
             ),
         ],

@@ -388,7 +388,8 @@ def loo(model: pm.Model, posterior: Any) -> Loo:
     Returns
     -------
     Loo
-        Scores whose k̂ is above 0.7 are not to be trusted. ArviZ's warning about them is left out: k̂ says which.
+        Scores whose k̂ is above 0.7 are not to be trusted. ArviZ's warning about them is left out: k̂ says which. It
+        is infinite where it cannot be computed.
 
     Raises
     ------
@@ -404,11 +405,13 @@ def loo(model: pm.Model, posterior: Any) -> Loo:
     if "log_likelihood" in draws:
         del draws["log_likelihood"]
     pm.compute_log_likelihood(draws, model=model, progressbar=False)
-    with warnings.catch_warnings():
+    # where one draw has all the weight, ArviZ's fit of the tail overflows, and k̂ is huge or not a number
+    with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
         warnings.filterwarnings("ignore", "Estimated shape parameter", UserWarning)
         found = az.loo(draws, pointwise=True)
     rows = found.elpd_i if hasattr(found, "elpd_i") else found.loo_i  # ArviZ 1 or 0.23
-    return Loo(np.asarray(rows, float).ravel(), np.asarray(found.pareto_k, float).ravel())
+    khat = np.asarray(found.pareto_k, float).ravel()
+    return Loo(np.asarray(rows, float).ravel(), np.where(np.isnan(khat), np.inf, khat))
 
 
 def predict(model: pm.Model, posterior: Any, names: str | Sequence[str], *, given: Mapping[Any, Any]) -> Any:

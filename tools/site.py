@@ -286,9 +286,8 @@ def downloads(target: Path, repository: Repository | None) -> None:
             cell = nbformat.v4.new_code_cell(INSTALL.format(repository=repository.address), id="install")
             notebook.cells.insert(0, cell)
         _write(target / path, nbformat.writes(notebook) + "\n")
-    for deck in sorted(SLIDES.glob("*.md")):
-        for kind in (".html", ".pdf"):
-            shutil.copy(deck.with_suffix(kind), target / "slides")
+    for deck in sorted([*SLIDES.glob("*.html"), *SLIDES.glob("*.pdf")]):
+        shutil.copy(deck, target / "slides")
 
 
 def build(target: Path = TARGET, remote: str | None = None) -> None:
