@@ -14,8 +14,8 @@ tuning; its settings are six numbers of draws of one run, all on every data set.
 Columns: data_set; prior (a scale, or "half-normal"); method ("reference" among them); setting; part of the plane; tv
 (total variation distance of the predictive probability to the reference; for the reference, of its first two chains to
 the other two), nll (nats): means over 1000 held-out points, inf where a fit diverged; cpu_seconds (with all starts,
-tuning and answers at 3000 points, without compilation); rhat (largest, of p at 60 points) and divergences, of the
-reference.
+tuning and, but for NUTS, answers at 3000 points; without compilation); rhat (largest, of p at 60 points) and
+divergences, of the reference.
 """
 
 import argparse
@@ -176,11 +176,23 @@ class Contest:
         return p, seconds
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=RECORD)
+def options_and_rows(description, record):
+    """Where the rows go, and those that are there."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=record)
     path = parser.parse_args().output
-    rows = list(csv.DictReader(path.open(encoding="utf-8"))) if path.exists() else []
+    return path, list(csv.DictReader(path.open(encoding="utf-8"))) if path.exists() else []
+
+
+def write(path, columns, rows):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main():
+    path, rows = options_and_rows(__doc__, RECORD)
     names = from_lesson()
     contest = Contest(names)
 
@@ -188,10 +200,7 @@ def main():
         if any((row["data_set"], row["prior"]) == (str(number), prior) for row in rows):
             return
         rows.extend(contest.measure(DataSet(number, names["moons"]), prior, wanted))
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write(path, COLUMNS, rows)
         print(f"data set {number}, prior {prior}: {time.process_time():.0f} s", flush=True)
 
     for number in ASIDE:

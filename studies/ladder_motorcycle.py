@@ -16,12 +16,11 @@ tuning; its settings are six numbers of draws of one run.
 Columns: fold (of the split); stage (choice or verdict); method ("reference" among them); setting; tv (total variation
 distance of the predictive density to that of the reference, ½∫|p − q| dy, mean of 31 times from first to last; for the
 reference, of its first two chains to the other two; not known while settings are chosen); nll (nats per row left out,
-acceleration in standard deviations of the training rows); cpu_seconds (with all starts, tuning and answers, without
-compilation); rhat (largest, of the predictive mean at 31 times) and divergences, of the reference.
+acceleration in standard deviations of the training rows); cpu_seconds (with all starts, tuning
+and, but for NUTS, answers, without compilation); rhat (largest, of the predictive mean at 31
+times) and divergences, of the reference.
 """
 
-import argparse
-import csv
 from functools import partial
 from pathlib import Path
 
@@ -249,10 +248,7 @@ def rounded(row):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=RECORD)
-    path = parser.parse_args().output
-    rows = list(csv.DictReader(path.open(encoding="utf-8"))) if path.exists() else []
+    path, rows = contest.options_and_rows(__doc__, RECORD)
     names = from_lesson()
     one, data = Contest(names), (names["time"], names["acceleration"])
 
@@ -262,10 +258,7 @@ def main():
         table = Table(about["fold"], *data, train, test)
         judge = about["stage"] == "verdict"
         rows.extend(rounded(row | about) for row in one.measure(table, wanted, judge))
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        contest.write(path, COLUMNS, rows)
         print(*about.values(), flush=True)
 
     for repeat, fold, train, test in names["splits"](names["acceleration"]):

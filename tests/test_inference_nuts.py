@@ -204,6 +204,16 @@ def test_loo_names_rows_that_few_draws_explain_and_does_not_warn(recwarn):
     assert found.khat.argmax() == 20 and not recwarn.list
 
 
+def test_loo_of_rows_that_a_single_draw_explains_has_a_khat_above_every_limit():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 10)
+        pm.Normal("target", mu, 1e-3, observed=np.linspace(-1, 1, 5))
+    posterior = inference.nuts(model, **SETTINGS, compute_convergence_checks=False)
+    posterior["posterior"]["mu"][:] = np.random.default_rng(1).normal(size=posterior["posterior"]["mu"].shape)
+    found = inference.loo(model, posterior)
+    assert found.khat.min() > 0.7  # a missing one would pass for a good one
+
+
 def test_loo_is_refused_for_minibatches_and_for_two_observed_variables():
     with pytest.raises(ValueError, match=r"model must see all its data, got pm\.Minibatch: build"):
         inference.loo(minibatch_model(), None)
