@@ -41,15 +41,19 @@ def skip_without_browser():
 
 @contextlib.contextmanager
 def chromium():
-    """Start Chromium; yield a function that opens a page of 1280 × 720 pixels and its list of foreign requests."""
+    """Start Chromium; yield a function that opens a page of 1280 × 720 pixels and its list of foreign requests.
+
+    `scale` is the number of pixels of the screen to one of the page, each way.
+    """
     skip_without_browser()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=course.find_browser(sys.executable), args=OPTIONS)
 
-        def open_page(url):
-            page, foreign = browser.new_page(viewport={"width": 1280, "height": 720}), []
+        def open_page(url, scale=1):
+            size = {"width": 1280, "height": 720}
+            page, foreign = browser.new_page(viewport=size, device_scale_factor=scale), []
             for kind in ("request", "websocket"):
                 page.on(kind, lambda asked: None if asked.url.startswith(LOCAL) else foreign.append(asked.url))
             page.goto(url, wait_until="load")

@@ -19,7 +19,7 @@ from _explorers import EXPLORERS, ends, moved, numbers
 import course
 from bnn_course import explorers
 from bnn_course.explorers import Explorer, Pad, number, spoken
-from tools import build, text
+from tools import build, frames, text
 from tools.live import is_live
 
 LESSONS = sorted((build.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -47,34 +47,53 @@ def pixels(png):
     return matplotlib.image.imread(io.BytesIO(png))
 
 
+def size(svg):
+    """Width and height of an SVG in inches."""
+    return tuple(float(side) / 72 for side in re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups())
+
+
 def test_a_move_draws_picture_and_line_once(explorer):
-    before, count, calls = explorer.picture.png, explorer.picture.count, line_to.calls
+    before, count, calls = explorer.picture.svg, explorer.picture.count, line_to.calls
     explorer.controls["height"].value = 0.7
     assert explorer.picture.line == explorer.line == "The line ends at 0.7"
     assert (explorer.picture.count, line_to.calls) == (count + 1, calls + 1)
-    assert (pixels(explorer.picture.png) != pixels(before)).any()
+    assert explorer.picture.svg != before
 
 
 def test_the_picture_has_the_announced_size(explorer):
-    assert pixels(explorer.picture.png).shape[:2] == (340, 600)
+    assert size(explorer.picture.svg) == pytest.approx((6, 3.4)) and explorer.picture.width == 600
+
+
+def test_another_value_can_be_drawn_without_a_move(explorer):
+    svg, line = explorer.drawn(height=0.7)
+    assert (line, explorer.line) == ("The line ends at 0.7", "The line ends at 0.5")
+    explorer.controls["height"].value = 0.7
+    assert explorer.picture.svg == svg
+
+
+@pytest.mark.parametrize("main", ["width", "pad"])
+def test_a_main_control_that_is_none_is_refused(main):
+    pad, height = Pad(description="pad"), ipywidgets.FloatSlider(description="height")
+    with pytest.raises(ValueError, match=f"main must be one of None, 'height', got '{main}': pick one"):
+        Explorer(lambda figure, **values: "", "Nothing", main=main, pad=pad, height=height)
 
 
 def test_reset_puts_all_controls_back_and_draws_once(explorer):
-    start = explorer.picture.png
+    start = explorer.picture.svg
     explorer.controls["height"].value = 0.7
     explorer.controls["shape"].value = ":"
     calls = line_to.calls
     explorer.reset()
     assert explorer.values == {"height": 0.5, "shape": "-"}
     assert line_to.calls == calls + 1
-    assert explorer.picture.png == start
+    assert explorer.picture.svg == start
 
 
 def test_an_error_is_shown_and_the_controls_live_on(explorer):
-    before = explorer.picture.png
+    before = explorer.picture.svg
     explorer.controls["height"].value = 1.0
     assert explorer.picture.line == "Cannot draw this: ValueError: height must be ≤ 0.9, got more: move it back"
-    assert explorer.picture.png == before
+    assert explorer.picture.svg == before
     explorer.controls["height"].value = 0.3
     assert explorer.picture.line == "The line ends at 0.3"
 
@@ -145,12 +164,12 @@ def test_every_corner_of_the_controls_gives_finite_curves_and_a_line(name):
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_every_control_moves_picture_and_line_and_reset_moves_them_back(name):
     explorer = EXPLORERS[name]()
-    start = explorer.picture.png, explorer.line
+    start = explorer.picture.svg, explorer.line
     for control in explorer.controls.values():
         control.value = next(value for value in ends(control)[::-1] if value != control.value)
-        assert explorer.picture.png != start[0] and explorer.line != start[1]
+        assert explorer.picture.svg != start[0] and explorer.line != start[1]
         explorer.reset()
-        assert (explorer.picture.png, explorer.line) == start
+        assert (explorer.picture.svg, explorer.line) == start
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
@@ -161,7 +180,7 @@ def test_another_session_draws_and_says_the_same(name):
             if hasattr(value, "cache_clear"):
                 value.cache_clear()
     again = EXPLORERS[name]()
-    assert (again.picture.png, again.line) == (first.picture.png, first.line)
+    assert (again.picture.svg, again.line) == (first.picture.svg, first.line)
 
 
 @pytest.mark.parametrize("value", [0.625, -0.125])
@@ -254,4 +273,5 @@ def test_without_a_browser_its_tests_say_what_to_do_and_fail_where_one_is_requir
 
 def test_the_front_end_asks_no_server():
     words = ("http", "fetch(", "import ", "import(", "@import", "XMLHttpRequest", "WebSocket")
-    assert [word for word in words if word in explorers.FRONT_END] == []
+    scripts = explorers.FRONT_END + frames.script()
+    assert [word for word in words if word in scripts] == []

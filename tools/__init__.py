@@ -5,11 +5,13 @@
 `tools.lessons`     the one runner of lesson code: ``lesson("08")["judge"]``, ``lesson("08").run(…)``
 `tools.checks`      what every lesson must satisfy, seen without running it
 `tools.form`        what a lesson in the form of today must satisfy besides: budgets, names, results
+`tools.pictures`    pictures of less size that are the same to the eye
 `tools.build`       runs lessons and writes notebooks, figures, `lessons.json` and `CLAIMS.md`
 `tools.exercises`   exercises of a lesson → a notebook with blanks, and one with solutions
 `tools.seeds`       the claims of a lesson again, with fresh seeds
 `tools.decks`       the text of a deck → Marp's Markdown, filled from the built lessons
-`tools.live`        the explorers that move without a kernel: a script, and pictures for paper
+`tools.frames`      pictures of an explorer for all places of its main control → an element that moves
+`tools.live`        the explorers that move without a kernel, written and put into the notebooks
 `tools.slides`      runs Marp and writes the decks
 `tools.site`        notebooks, Markdown and decks → the web site
 `tools.readme`      the generated parts of `README.md`

@@ -1,8 +1,9 @@
-"""The explorers of digits that move without a kernel: one script for a page, and a picture of each for paper.
+"""The explorers that move without a kernel: those of digits by a script that computes, all others by `tools.frames`.
 
-A page that holds `script()` shows an explorer at every `element(kind)`: a deck, the site, the stored notebook of lesson
-09 in a viewer. The script is `bnn_course/explorers/digits.js` with what it needs of the course inside: posterior, state
-of the noise, digits. All is kept in ``notebooks/live``, and each file says what it was made from (`mark`).
+A page that holds `script()` shows an explorer of digits at every `element(kind)`: a deck, the site, the stored notebook
+of lesson 09 in a viewer. The script is `bnn_course/explorers/digits.js` with what it needs of the course inside:
+posterior, state of the noise, digits; with it goes a picture of each for paper. All is kept in ``notebooks/live``, and
+each file says what it was made from (`mark`).
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from matplotlib.figure import Figure
 
 from bnn_course import data
 from bnn_course.explorers import digits
-from tools import NOTEBOOKS
+from tools import NOTEBOOKS, frames, projection, text
 
 FOLDER = NOTEBOOKS / "live"
 SCRIPT = Path(digits.__file__).with_suffix(".js")
 EXPLORERS = {"turning": digits.turning, "drawing": digits.drawing}  # by the names that digits.js knows
+LETTERS = 9.1  # points of the smallest letter of a picture for paper, so that it is read on a slide
 MADE_FROM = [Path(__file__), SCRIPT, Path(digits.__file__), data.FOLDER / "SHA256SUMS", NOTEBOOKS / "matplotlibrc"]
+MADE_FROM += [Path(projection.__file__)]
 
 
 # What a page gets -----------------------------------------------------------------------------------------------------
@@ -69,16 +72,19 @@ def put_into(notebook: nbformat.NotebookNode) -> None:
 
     A viewer that runs scripts shows an explorer there; elsewhere nothing is seen of it.
     """
-    page = script()
+    scripts = {script, frames.script}
     for cell in notebook.cells:
-        if cell.cell_type != "code":
+        if not text.is_explorer(cell):
             continue
         cell.outputs = [output for output in cell.outputs if not is_live(output)]
-        for kind in EXPLORERS:
-            if cell.source.endswith(f"digits.{kind}()"):
-                data = {"text/html": page + element(kind)}
-                cell.outputs.append(nbformat.v4.new_output("display_data", data, metadata={"bnn_course": "live"}))
-                page = ""  # once is enough
+        kinds = [kind for kind in EXPLORERS if cell.source.endswith(f"digits.{kind}()")]
+        place = element(*kinds) if kinds else frames.element(cell.metadata.get("name", ""))
+        if place:
+            needed = script if kinds else frames.script
+            page = needed() if needed in scripts else ""  # once is enough
+            scripts.discard(needed)
+            data = {"text/html": page + place}
+            cell.outputs.append(nbformat.v4.new_output("display_data", data, metadata={"bnn_course": "live"}))
 
 
 def is_live(output: dict) -> bool:
@@ -136,7 +142,8 @@ def _drawn(explorer):
     with matplotlib.rc_context(fname=NOTEBOOKS / "matplotlibrc"):
         figure, file = Figure(figsize=explorer.size, layout="none"), io.StringIO()
         explorer.draw(figure, **explorer.start)
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+        with projection.letters_of_at_least(LETTERS, figure):
+            figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return file.getvalue()
 
 
@@ -148,12 +155,13 @@ def make() -> None:
     _write("digits.html", page)
     for kind, explorer in EXPLORERS.items():
         _write(f"{kind}.svg", _drawn(explorer()))
+    frames.make()
     for path in _notebooks():
         path.write_text(_with_explorers(path), encoding="utf-8", newline="\n")
 
 
 def _notebooks():
-    return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")) + sorted(NOTEBOOKS.glob("appendix/[A-Z]_*.ipynb"))
 
 
 def _with_explorers(path):
@@ -170,12 +178,13 @@ def problems() -> list[str]:
     """Return what is missing or out of date."""
     files = [FOLDER / name for name in ("digits.html", *(f"{kind}.svg" for kind in EXPLORERS))]
     stale = [path for path in files if not path.exists() or not path.read_text(encoding="utf-8").endswith(mark())]
+    stale += [frames.FOLDER / f"{name}.html" for name in frames.stale()] + frames.left_over()
     stale = stale or [path for path in _notebooks() if path.read_text(encoding="utf-8") != _with_explorers(path)]
     return [f"{path.relative_to(NOTEBOOKS)} is missing or out of date: run `python -m tools live`" for path in stale]
 
 
 def main(arguments=None):
-    """Write the explorers of digits that move without a kernel; --check only says what is out of date."""
+    """Write the explorers that move without a kernel; --check only says what is out of date."""
     parser = argparse.ArgumentParser(prog="python -m tools live", description=main.__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, only say what is out of date")
     options = parser.parse_args(arguments)
@@ -184,4 +193,3 @@ def main(arguments=None):
     found = problems()
     print("\n".join(found) if found else "the explorers without a kernel are up to date")
     return 1 if found else 0
-

@@ -2,8 +2,8 @@
 
 Nothing is run and no server is asked: the pages show the outputs that the notebooks store. What Sphinx cannot know is
 written into copies of notebooks and Markdown files, which lie as in the course: alt texts and sizes of pictures, folds,
-links that lead out of the site, and under each title the ways to work with the notebook. Settings and style are in the
-folder ``tools/site``.
+links that lead out of the site, and under each title the ways to work with the notebook. An explorer stands there as it
+moves without a kernel; its first picture is for paper. Settings and style are in the folder ``tools/site``.
 
 Beside its page lies each notebook, to be downloaded. Where the repository is on GitHub, its first cell installs the
 course in Google Colab; the branch from which GitHub publishes the site is the one that Colab opens.
@@ -12,6 +12,7 @@ course in Google Colab; the branch from which GitHub publishes the site is the o
 from __future__ import annotations
 
 import argparse
+import html
 import itertools
 import posixpath
 import re
@@ -26,7 +27,7 @@ from typing import NamedTuple
 
 import nbformat
 
-from tools import NOTEBOOKS, ROOT, SLIDES, checks, readme, symbols, text
+from tools import NOTEBOOKS, ROOT, SLIDES, checks, live, readme, symbols, text
 
 TARGET = ROOT / "build" / "site"
 START = "notebooks/00_start_here.ipynb"  # holds the table of symbols
@@ -44,7 +45,6 @@ CODE_OR_LINK = re.compile(
 )
 ANCHOR = re.compile(r'<a id="([\w-]+)"></a>')
 SUMMARY = re.compile(r"<summary>.*?</summary>", re.DOTALL)
-STANDS_STILL = " *In JupyterLab this figure has controls; here you see where they start.*"
 INSTALL = """\
 # In Google Colab this cell installs the course, which takes some minutes; elsewhere it only looks for the course.
 import sys
@@ -52,7 +52,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 if "google.colab" in sys.modules and not Path("course").exists():
-    !git clone -q --depth 1 {repository} course && pip install -q ./course
+    !git clone -q --depth 1 {repository} course && pip install -q './course[cluster]'
     sys.path.insert(0, str(Path("course").resolve()))
 package = find_spec("bnn_course")
 if package is None:
@@ -200,7 +200,7 @@ def new_symbols(page: str) -> Iterator[str]:
 def notebook_page(path: str, repository: Repository | None) -> nbformat.NotebookNode:
     """Return a notebook as Sphinx reads it."""
     notebook = nbformat.read(ROOT / path, as_version=4)
-    explorer, rows = False, itertools.count()  # is the cell before an explorer? rows of the table of symbols
+    rows = itertools.count()  # of the table of symbols
     for place, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
             source = prose(cell.source, path, repository)
@@ -209,11 +209,24 @@ def notebook_page(path: str, repository: Repository | None) -> nbformat.Notebook
                 source = "\n\n".join([title, ways(path, repository), rest.strip(), *new_symbols(path)])
             if path == START:
                 source = symbols.ROW.sub(lambda row: f"| []{{#symbol-{next(rows)}}}{row[0].removeprefix('| ')}", source)
-            cell.source = source.replace("\n\n", f"{STANDS_STILL}\n\n", 1) if explorer else source
+            cell.source = source
         else:
             _dress(cell)
-        explorer = cell.cell_type == "code" and text.is_explorer(cell)
+            if text.is_explorer(cell):
+                _set_moving(cell)
     return notebook
+
+
+def _set_moving(cell: nbformat.NotebookNode) -> None:
+    """Leave of an explorer what moves without a kernel, with its first picture inside, for paper."""
+    moving = [output for output in cell.outputs if live.is_live(output)]
+    if not moving:
+        raise SiteError(f"the explorer of cell {cell.metadata.name} must move here, too: run `python -m tools live`")
+    (picture,), (place,) = checks.pictures(cell), moving
+    alt, png = html.escape(picture.metadata["image/png"]["alt"]), picture.data["image/png"].replace("\n", "")
+    before, end, after = place.data["text/html"].rpartition("</bnn-")
+    place.data["text/html"] = f'{before}<img alt="{alt}" src="data:image/png;base64,{png}">{end}{after}'
+    cell.outputs = moving
 
 
 def _dress(cell: nbformat.NotebookNode) -> None:

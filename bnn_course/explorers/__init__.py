@@ -1,11 +1,13 @@
 """Explorers: a drawing function of a lesson with controls on it, so that an idea can be moved.
 
 One mechanism serves all: an `Explorer` is a drawing function and its controls. The rooms beside it hold the drawing
-functions, one room for each subject: `posteriors` (lesson 01), `chains` (02), `bounds` (03), `transforms` (04),
-`functions` (05 and 06), `shrinkage` (07), `pruning` (08), `digits` (09), `units` (10) and `trust` (11).
+functions, one room for each subject: `posteriors` (lesson 01), `chains` (02), `bounds` and `independence` (03),
+`transforms` (04), `functions` (05 and 06), `funnels` (06), `shrinkage` (07), `pruning` (08), `calibration` and `digits`
+(09), `units` (10) and `trust` (11).
 
 Without a live kernel (in a saved notebook, or on a page that shows one) an explorer is its first picture and the line
-of numbers under it.
+of numbers under it. Where scripts run, its main control moves there, too: `tools.frames` draws a picture for each place
+of that control and puts them into the stored notebook.
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ from typing import Any
 
 import anywidget
 import ipywidgets
+import matplotlib
 import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
 
+from bnn_course._checks import one_of
+
 FRONT_END = Path(__file__).with_name("front_end.js").read_text(encoding="utf-8")
-DPI = 100
+DPI = 100  # pixels of a page to an inch
 
 
 class Explorer(ipywidgets.VBox):
@@ -31,6 +36,8 @@ class Explorer(ipywidgets.VBox):
 
     Moves made while a picture is drawn are not queued up: the browser sends the last one when the picture is there.
     An error in the drawing function is shown in place of the line; the picture and the controls stay.
+
+    The picture is an SVG, sharp on any screen.
 
     Parameters
     ----------
@@ -42,22 +49,28 @@ class Explorer(ipywidgets.VBox):
         Width and height of the figure in inches.
     play : str, optional
         Name of a whole-number control that gets a play button.
+    main : str, optional
+        Name of the control that moves where there is no kernel, the others being at their start.
     **controls : ipywidgets widgets with a `value` and a `description`
         The argument of `draw` that each one moves. Formulas in descriptions stand between dollar signs.
 
     Raises
     ------
+    ValueError
+        If `main` is not a control that has a range or a list of values.
     Exception
         Whatever `draw` raises for the values at the start.
     """
 
-    def __init__(self, draw, alt, /, *, size=(6, 3.4), play=None, **controls):
+    def __init__(self, draw, alt, /, *, size=(6, 3.4), play=None, main=None, **controls):
         self.draw, self.alt, self.size, self.controls = draw, alt, size, controls
+        movable = [name for name, control in controls.items() if not isinstance(control, Pad)]
+        self.main = one_of(main, "main", [None, *movable])
         self.start = {name: control.value for name, control in controls.items()}
         self.busy, self.played, self.halted = False, play, False
-        png, self.line = self.drawn()
+        svg, self.line = self.drawn()
         labels = [spoken(control.description) for control in controls.values()]
-        self.picture = Picture(png=png, line=self.line, alt=alt, labels=labels)
+        self.picture = Picture(svg=svg, line=self.line, alt=alt, labels=labels, width=round(size[0] * DPI))
         for control in controls.values():
             control.observe(self.move, "value")
         reset = ipywidgets.Button(description="Reset", tooltip="All controls back to the start")
@@ -75,13 +88,26 @@ class Explorer(ipywidgets.VBox):
         """The values of the controls, by name."""
         return {name: control.value for name, control in self.controls.items()}
 
-    def drawn(self) -> tuple[bytes, str]:
-        """Return the picture (PNG, as bytes) and the line of numbers for the values of the controls."""
+    def drawn(self, kind: str = "svg", /, **values: Any) -> tuple[Any, str]:
+        """Return the picture and the line of numbers for the values of the controls.
+
+        Parameters
+        ----------
+        kind : {"svg", "png"}
+            The picture is text, or bytes; the same values give the same.
+        **values
+            Of some controls, in place of those that they have now.
+        """
         figure = Figure(figsize=self.size, dpi=DPI, layout="none")
-        line = self.draw(figure, **self.values)
+        line = self.draw(figure, **(self.values | values))
         file = io.BytesIO()
-        figure.savefig(file, format="png", pil_kwargs={"compress_level": 1})
-        return file.getvalue(), line
+        if kind == "png":
+            figure.savefig(file, format="png")
+            return file.getvalue(), line
+        with matplotlib.rc_context({"svg.hashsalt": "bnn-course"}):
+            # images inside are twice as fine, for sharp screens
+            figure.savefig(file, format="svg", dpi=2 * DPI, metadata={"Date": None, "Creator": None})
+        return file.getvalue().decode(), line
 
     def move(self, change: traitlets.Bunch | None = None) -> None:
         """Draw again; called when a control has moved.
@@ -96,11 +122,11 @@ class Explorer(ipywidgets.VBox):
         if self.player:
             self.player.value = self.controls[self.played].value  # play goes on from here
         try:
-            png, self.line = self.drawn()
+            svg, self.line = self.drawn()
         except Exception as error:  # shown where the reader looks; a control must not die of it
-            png, self.line = self.picture.png, f"Cannot draw this: {type(error).__name__}: {error}"
+            svg, self.line = self.picture.svg, f"Cannot draw this: {type(error).__name__}: {error}"
         with self.picture.hold_sync():
-            self.picture.png, self.picture.line = png, self.line
+            self.picture.svg, self.picture.line = svg, self.line
             self.picture.count += 1
 
     def step(self, change: traitlets.Bunch) -> None:
@@ -137,7 +163,7 @@ class Explorer(ipywidgets.VBox):
         self.move()
 
     def _ipython_display_(self):
-        png, line = self.drawn()
+        png, line = self.drawn("png")
         bundle = self._repr_mimebundle_() or {}
         bundle["text/plain"] = f"Explorer with the controls {', '.join(self.picture.labels)}"
         display(bundle | {"image/png": base64.b64encode(png).decode()}, raw=True)
@@ -149,7 +175,8 @@ class Picture(anywidget.AnyWidget):
 
     _esm = FRONT_END
     kind = traitlets.Unicode("picture").tag(sync=True)
-    png = traitlets.Bytes().tag(sync=True)
+    svg = traitlets.Unicode().tag(sync=True)
+    width = traitlets.Int().tag(sync=True)  # on the screen, in pixels of the page
     line = traitlets.Unicode().tag(sync=True)
     alt = traitlets.Unicode().tag(sync=True)
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)

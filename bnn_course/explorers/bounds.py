@@ -186,6 +186,7 @@ def evidence() -> Explorer:
         "Left, the posterior p over θ, shaded, symmetric about zero and mostly with two humps, and the bell curve of "
         "q. Right, one column, broken off at its foot: the ELBO below, the KL on top of it, which ends at the dashed "
         "line of ln p(D).",
+        main="mean",
         mean=FloatSlider(value=1, min=-3, max=3, step=0.1, description=r"mean $\mu$ of $q$"),
         sd=FloatSlider(value=0.5, min=0.2, max=3, step=0.1, description=r"sd $\sigma$ of $q$"),
         reading=FloatSlider(value=2.5, min=0, max=4, step=0.5, description="measured size $y$"),
@@ -314,6 +315,7 @@ def directions() -> Explorer:
         "Left, a density p with two modes, shaded; the bell curve of q; dashed the Normal with the smallest KL(q‖p), "
         "on one mode unless the modes are close; dash-dotted that with the smallest KL(p‖q), over both. Right, a bar "
         "for each KL of q and a line at its smallest value.",
+        main="separation",
         mean=FloatSlider(value=0.2, min=-5, max=5, step=0.1, description=r"mean $\mu$ of $q$"),
         sd=FloatSlider(value=1.2, min=0.2, max=4, step=0.1, description=r"sd $\sigma$ of $q$"),
         separation=FloatSlider(value=4.5, min=0, max=7, step=0.5, description="mode distance"),

@@ -411,6 +411,7 @@ def chain() -> Explorer:
         "from a cross to a star: a proposal, a path or a tree of points. Right, the trace of the first parameter.",
         size=(6, 3.8),
         play="draws",
+        main="step",
         target=Dropdown(options=CHOICES, description="target"),
         sampler=Dropdown(options=SAMPLERS, value="HMC", description="sampler"),
         step=SelectionSlider(options=scale(*STEPS), value=0.3, description="step size"),

@@ -87,6 +87,35 @@ def _test_digits():
     return mnist.test_images, mnist.test_labels
 
 
+def exact_probabilities(pictures: Array) -> Array:
+    """Class probabilities in double precision: digits with nearly the same score are in one order on every machine.
+
+    Parameters
+    ----------
+    pictures : array (picture, 28, 28), 0 … 255
+
+    Returns
+    -------
+    array (draw, picture, class), float64
+        For the 30 networks of the explorers.
+    """
+    networks = [{name: value.astype(float) for name, value in network.items()} for network in _networks()]
+    blocks = np.array_split(pictures, -(-len(pictures) // 1000))  # all at once would take much memory
+    return np.concatenate([probabilities(networks, block) for block in blocks], axis=1)
+
+
+@lru_cache(maxsize=1)
+def test_draws() -> Array:
+    """Class probabilities of the test digits.
+
+    Returns
+    -------
+    array (draw, item, class), float64
+        From `exact_probabilities`.
+    """
+    return exact_probabilities(_test_digits()[0])
+
+
 def _says(draws):
     """The answer of the mean over the draws (draw, class), in words."""
     mean = draws.mean(axis=0)
@@ -99,13 +128,8 @@ def _says(draws):
 
 @lru_cache(maxsize=1)
 def _judged():
-    """Scores of uncertainty of all test digits by name, each (item,), and the network's answers (item,).
-
-    In double precision: digits with nearly the same score are then in the same order on every machine.
-    """
-    networks = [{name: value.astype(float) for name, value in network.items()} for network in _networks()]
-    blocks = np.array_split(_test_digits()[0], 10)  # all at once would take much memory
-    draws = np.concatenate([probabilities(networks, block) for block in blocks], axis=1)
+    """Scores of uncertainty of all test digits by name, each (item,), and the network's answers (item,)."""
+    draws = test_draws()
     mean = uncertainty.mean_probability(draws)
     entropy, variance = uncertainty.decompose_entropy(draws), uncertainty.decompose_variance(draws)
     scores = (entropy.total, entropy.epistemic, variance.epistemic, 1 - mean.max(axis=1))
@@ -170,7 +194,7 @@ def _draw_risks(ax, score, coverage, risk):
 def _draw_row(ax, images, labels, answers):
     """Pictures side by side in one image, with the network's answer under each."""
     row = np.concatenate([np.pad(image, 2) for image in images], axis=1)
-    plots.picture(ax, row)
+    plots.picture(ax, row).set_interpolation("none")  # cells stay cells in an SVG, too
     ax.set_axis_off()
     for place, (answer, label) in enumerate(zip(answers, labels, strict=True)):
         style = {"color": plots.BLUE} if answer == label else {"color": plots.VERMILLION, "fontweight": "bold"}
@@ -189,6 +213,7 @@ def rejecting() -> Explorer:
         "Above, error rate of the kept test digits against the share kept, for four scores of uncertainty. Below, ten "
         "digits that were the last to be rejected, with the network's answers and the labels.",
         size=(6, 3.8),
+        main="percent",
         percent=FloatSlider(value=3.0, min=0.5, max=30, step=0.5, description="rejected (%)", readout_format=".1f"),
         score=Dropdown(options=SCORES, description="score"),
     )

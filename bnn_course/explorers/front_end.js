@@ -39,12 +39,11 @@ function renderPicture({ model, el }) {
   const line = document.createElement("p");
   line.className = "bnn-line";
   line.setAttribute("aria-live", "polite");
-  picture.style.maxWidth = "100%";
+  Object.assign(picture.style, { width: `${model.get("width")}px`, maxWidth: "100%" });
   el.append(line, picture);
   let url = null;
   const show = () => {
-    const png = model.get("png");
-    const next = URL.createObjectURL(new Blob([png], { type: "image/png" }));
+    const next = URL.createObjectURL(new Blob([model.get("svg")], { type: "image/svg+xml" }));
     picture.onload = () => picture.setAttribute("data-draw", model.get("count"));
     picture.src = next;
     picture.alt = model.get("alt");

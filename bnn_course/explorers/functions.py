@@ -150,6 +150,7 @@ def priors() -> Explorer:
         "Eight functions drawn from a prior over networks, one above the other, and the size of each on a logarithmic"
         " axis.",
         size=(6, 4),
+        main="scale",
         family=Dropdown(options=FAMILIES, value="Normal", description="prior family"),
         scale=SelectionSlider(options=[0.3, 1, 3, 10], value=3, description=r"prior scale $s$"),
         width=SelectionSlider(options=[5, 10, 20, 50, 100], value=50, description=r"hidden units $K$"),
@@ -294,6 +295,7 @@ def band() -> Explorer:
         " epistemic standard deviation along the input.",
         size=(6, 4),
         play="points",
+        main="points",
         points=IntSlider(value=12, min=1, max=POINTS, description="points"),
         noise_sd=SelectionSlider(options=[0.05, 0.1, 0.2, 0.4, 0.8], value=0.2, description="noise sd"),
         layout=Dropdown(options=list(LAYOUTS), value="two groups", description="points lie"),

@@ -67,6 +67,7 @@ def coin() -> Explorer:
         draw_coin,
         "Three curves over θ from zero to one: the prior, dashed; the likelihood, dash-dotted; the posterior, solid, "
         "between them. Below the posterior its central 90 % is shaded, and lines mark its top and its mean.",
+        main="n_1",
         a_1=IntSlider(value=2, min=1, max=40, description="prior, heads $a_1$"),
         a_0=IntSlider(value=2, min=1, max=40, description="prior, tails $a_0$"),
         n_1=IntSlider(value=7, min=0, max=100, description="heads seen $N_1$"),
@@ -130,6 +131,7 @@ def gaussian() -> Explorer:
         draw_gaussian,
         "Three bell curves over θ: the prior, dashed; the likelihood, dash-dotted; the posterior, solid, between them "
         "and narrower than both. Its central 90 % is shaded, and a line marks its top, which is its mean.",
+        main="data_mean",
         prior_mean=FloatSlider(value=-1, min=-4, max=4, step=0.5, description="prior mean"),
         prior_sd=SelectionSlider(value=1, options=scale(0.1, 0.2, 0.5, 1, 2, 5), description="prior sd $s_0$"),
         n=IntSlider(value=4, min=1, max=100, description="observations $N$"),
@@ -269,6 +271,7 @@ def penalty() -> Explorer:
         "Left, the plane of two weights: ellipses of the likelihood around least squares, contours of the penalty "
         "around zero, and a star at the MAP, where two of them touch. Right, both MAP weights against the scale of the "
         "prior.",
+        main="laplace",
         laplace=FloatSlider(value=1, min=0, max=1, step=0.1, description=r"share of Laplace $\ell$"),
         prior_sd=SelectionSlider(value=0.2, options=scale(*SCALES), description="prior scale $s$"),
         second=FloatSlider(value=0.5, min=-1.5, max=1.5, step=0.1, description="least squares $w_2$"),

@@ -178,6 +178,7 @@ def curve(table: Mapping[str, ArrayLike], histogram: Mapping[str, ArrayLike]) ->
         "Left, test error against the share of weights removed, by three rules; a dotted line marks the chosen share."
         " Right, the signal-to-noise ratios of all weights, pale where they are removed.",
         size=(6, 3.4),
+        main="removed",
         removed=SelectionSlider(options=shares, value=0.75, description="weights removed"),
         prior=Dropdown(options=PRIORS, value="Laplace", description="prior"),
         setting=Dropdown(options=list(SETTINGS), description="setting"),

@@ -123,6 +123,7 @@ def tasks(ladder: Mapping[str, ArrayLike]) -> Explorer:
         "Left, eighteen lines, one per task, from the pooled network to separate ones: the probability of the right"
         " class at the tip of the moon. Right, one task's map of probabilities with its points and its border.",
         size=(6, 3.2),
+        main="share",
         share=SelectionSlider(options=options, value=1.0, description="group spread $s/v$"),
         width=Dropdown(options=scale(*table["width"].tolist()), description="prior sd $v$"),
         task=IntSlider(value=1, min=1, max=len(table["x"]), description="task shown"),

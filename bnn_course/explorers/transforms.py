@@ -170,6 +170,7 @@ def jacobian() -> Explorer:
         "Left, a density over the constrained parameter theta. Right, over zeta, the density with its Jacobian as a "
         "solid curve and without it as a dashed one. A shaded strip marks the same event in both panels.",
         size=(6, 3.2),
+        main="place",
         transform=Dropdown(options=CHOICES, description="transform"),
         a=FloatSlider(5, min=1, max=8, step=0.5, description="parameter $A$"),
         b=FloatSlider(6, min=1, max=8, step=0.5, description="parameter $R$"),
@@ -370,6 +371,7 @@ def path() -> Explorer:
         "the best Normal, a star. Right, the distance below the best ELBO against steps, on a logarithmic axis.",
         size=(6, 3.4),
         play="steps",
+        main="eta",
         eta=SelectionSlider(options=scale(*ETAS), value=1.0, description=r"step scale $\eta$"),
         draws=SelectionSlider(options=DRAWS, value=1, description="gradient draws"),
         start=Dropdown(options=[("μ = −1.5, σ = 1", -1.5), ("μ = 1.2, σ = 1", 1.2)], value=-1.5, description="start"),

@@ -128,6 +128,7 @@ def believe(table: Mapping[str, ArrayLike]) -> Explorer:
         " moves from one to the other. Right, NLL against the trust, one curve for each number of labels per class; a"
         " dotted line marks the chosen trust.",
         size=(6, 3.1),
+        main="trust",
         trust=SelectionSlider(options=scale(*trusts), value=0.3, description=r"trust $\alpha$"),
         task=Dropdown(options=tasks, description="target"),
         labels=Dropdown(options=counts, value=10, description="labels per class"),

@@ -74,6 +74,7 @@ def copies() -> Explorer:
         "Left, a table of the weights of three hidden units, one column each, coloured by sign. Right, the function of"
         " the network, a solid curve, and a dashed one, which is the function before any move.",
         size=(6, 2.9),
+        main="order",
         order=Dropdown(options=ORDERS, value="2 1 3", description="units in places 1 2 3"),
         flip=Dropdown(options=list(FLIPS), description="flip the signs of"),
         side=Dropdown(options=SIDES, description="move the weights"),
