@@ -2356,6 +2356,140 @@ LESSON_13 = {
     ),
 }
 
+# Lesson 14 ------------------------------------------------------------------------------------------------------------
+
+
+def _split_batch(rng: np.random.Generator) -> tuple[Array, Array, int]:
+    """A prior's gradient, those of the images of each device, and the number of all images."""
+    devices, images, weights = (int(rng.integers(2, 7)) for _ in range(3))
+    return rng.normal(size=weights), rng.normal(size=(devices, images, weights)), int(rng.integers(50, 5_000))
+
+
+def _whole_batch(prior: Array, shares: Array, total: int) -> Array:
+    return np.asarray(prior + total * shares.mean(axis=(0, 1)))
+
+
+def _clocks(rng: np.random.Generator) -> tuple[float, float, int]:
+    """Seconds on one worker, on many of them, and how many these are."""
+    one, share, workers = rng.uniform(10, 1_000), rng.uniform(0.02, 0.9), int(rng.integers(2, 65))
+    return one, one * (share + (1 - share) / workers), workers
+
+
+_CHAINS = np.array([1, 2, 4, 8, 16])
+
+LESSON_14 = {
+    "14-same-bits": Answer(
+        right=["digits", "bits", "digits", "other", "bits"],
+        why="To split a sum moves its rounding, to move a whole fit moves nothing; another batch is another method.",
+        wrong=[
+            (["bits", "bits", "bits", "other", "bits"], "Four partial sums: are they rounded where one long sum is?"),
+            (["digits", "digits", "digits", "other", "digits"], "Which sum is split when a whole fit moves?"),
+            (["digits", "bits", "digits", "digits", "bits"], "Longer batches: do the steps see the same images?"),
+            (["digits", "bits", "digits", "other", "other"], "What does a call need to be made again?"),
+            (["other", "bits", "other", "other", "bits"], "Four devices see, together, the images that one would see."),
+        ],
+    ),
+    "14-one-twentieth": Answer(
+        right=[1 / (1 / 20 + 19 / 20 / 16), 20],
+        within=0.02,
+        why="What cannot be shared sets a limit that no number of workers moves.",
+        wrong=[
+            ([16, ANY], "That is the answer if everything can be shared."),
+            ([16 * 19 / 20, ANY], "You shared nineteen twentieths sixteen times. What does the last one take?"),
+            ([1 / (1 / 20 + 1 / 16), ANY], "Nearly: not the whole is divided by sixteen."),
+            ([1 / (1 / 20 + 19 / 20 / 16), np.inf], "However many workers: how long does the part take that has one?"),
+            ([1 / (1 / 20 + 19 / 20 / 16), 19], "Nearly: the time that is left, as a part of the whole hour?"),
+        ],
+    ),
+    "14-four-opinions": Answer(
+        right=_whole_batch,
+        read=calls(_split_batch),
+        why="What belongs to the whole fit is counted once, and each image by the size of the whole batch.",
+        wrong=[
+            (
+                lambda prior, shares, total: len(shares) * _whole_batch(prior, shares, total),
+                "This is the friend's: how often does the prior stand in it?",
+            ),
+            (
+                lambda prior, shares, total: prior + total * shares.mean(axis=1).sum(axis=0),
+                "The prior counts once now. By how many images do you divide?",
+            ),
+            (
+                lambda prior, shares, total: len(shares) * prior + total * shares.mean(axis=(0, 1)),
+                "The images are right. How many opinions has the prior?",
+            ),
+            (
+                lambda prior, shares, total: prior + shares.sum(axis=(0, 1)),
+                "A minibatch stands for all images. What scales it up?",
+            ),
+            (
+                lambda prior, shares, total: prior / len(shares) + total * shares.mean(axis=(0, 1)),
+                "A quarter of the prior is right on each device, not in the sum.",
+            ),
+        ],
+    ),
+    "14-two-clocks": Answer(
+        right=lambda one, many, workers: (workers * many / one - 1) / (workers - 1),
+        read=calls(_clocks),
+        why="Two clocks tell what a third computer would be worth, before you buy it.",
+        wrong=[
+            (
+                lambda one, many, workers: many / one - 1 / workers,
+                "Nearly: the part that is not shared is not divided, and you divided all of it. Try it with one.",
+            ),
+            (
+                lambda one, many, workers: many / one,
+                "That would be zero only with infinitely many workers, though everything is shared.",
+            ),
+            (
+                lambda one, many, workers: 1 - one / many / workers,
+                "That is how idle the workers are. It grows with their number; the part that you look for does not.",
+            ),
+            (
+                lambda one, many, workers: (one / many - 1) / (workers - 1),
+                "Nothing shared should give one, everything shared zero. Yours does the reverse.",
+            ),
+        ],
+    ),
+    "14-not-free": Answer(
+        right=[500 + 4_000 / _CHAINS, 500 * _CHAINS + 4_000],
+        why="Draws are shared, tuning is not: every chain pays for it again.",
+        wrong=[
+            ([4_500 / _CHAINS, [4_500] * 5], "Here the chains share their tuning. Can they?"),
+            (
+                [500 + 4_000 / _CHAINS, [4_500] * 5],
+                "You wait for the right number. Does each core rest while it tunes?",
+            ),
+            ([4_000 / _CHAINS, [4_000] * 5], "And the tuning?"),
+            ([[4_500] * 5, 4_500 * _CHAINS], "You want four thousand draws in all, not of each chain."),
+            ([500 * _CHAINS + 4_000, 500 + 4_000 / _CHAINS], "Exchanged: first what you wait for."),
+        ],
+    ),
+    "14-will-it-fit": Answer(
+        right=[24, 32_000, 3],
+        within=0.01,
+        why="A Normal is two numbers for each weight; a posterior by draws is as many as you have patience for.",
+        wrong=[
+            ([8, ANY, ANY], "Mean and log sd are there. What does Adam keep?"),
+            ([16, ANY, ANY], "Adam keeps two numbers for each parameter. How many parameters has a weight here?"),
+            ([24, 8_000, ANY], "That is one chain."),
+            ([24, 16_000, ANY], "Double precision: how many bytes has a number?"),
+            ([24, 32_000, 6], "Six single ones. How many double ones have the same room?"),
+            ([24, 32, ANY], "Megabytes, please: yours is in gigabytes."),
+        ],
+    ),
+    "14-survives": Answer(
+        right=[3, 3, 1],
+        why="What is written when it arrives is safe, and the rest can be made again from its arguments.",
+        wrong=[
+            ([0, 6, 1], "Nothing was on the disk: when do you write?"),
+            ([3, 6, 1], "Three lines were safe, and yet all six were computed again: who looks into the file?"),
+            ([3, 3, 0], "Everything is there. In which order, and with how many digits?"),
+            ([0, 3, 0], "Is the file written anew by the second run, with its own rows alone?"),
+        ],
+    ),
+}
+
 ANSWERS: dict[str, Answer] = {
     **LESSON_00,
     **LESSON_01,
@@ -2371,4 +2505,5 @@ ANSWERS: dict[str, Answer] = {
     **LESSON_11,
     **LESSON_12,
     **LESSON_13,
+    **LESSON_14,
 }

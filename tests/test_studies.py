@@ -76,3 +76,25 @@ def test_the_network_of_the_motorcycle_ladder_is_that_of_lesson_12():
         ours = study.log_prior(zeta) + study.log_likelihood(zeta, names["Task"](x[:, None], x, None))
         differences.append(float(ours) - theirs(weights | scales))
     assert np.ptp(differences) < 0.01
+
+
+def test_costs_are_measured_turn_by_turn_and_a_rerun_fills_what_is_missing(monkeypatch, tmp_path):
+    study = imported("cost_growth")
+    path, order = tmp_path / "costs.csv", []
+
+    def prepare(argument):
+        order.append(f"compile {argument}")
+        return lambda: order.append(argument) or {"cpu_seconds": argument / 3}
+
+    monkeypatch.setattr(study, "PARTS", {"rows": study.Part(2, {16: 1, 64: 2}, prepare)})
+    monkeypatch.setattr(study.jax.config, "update", lambda *_: None)  # JAX may have begun to compute here
+    monkeypatch.setattr("sys.argv", ["cost_growth.py", "--output", str(path)])
+    study.main()
+    assert order == ["compile 1", "compile 2", 1, 2, 1, 2]
+    whole = path.read_text(encoding="utf-8")
+    path.write_text("".join(whole.splitlines(keepends=True)[:3]), encoding="utf-8")  # the first turn alone
+    order.clear()
+    study.main()
+    assert order == ["compile 1", "compile 2", 1, 2] and path.read_text(encoding="utf-8") == whole
+    study.main()
+    assert len(order) == 4
