@@ -8,20 +8,23 @@ written anew here: network, densities, curvature, answers, least squares (its no
 Laplace, last-layer Laplace and dropout. Each split has 106 training rows (one is left out at random where there are
 107). Every method tries six settings on 80 of them; the one with the lowest NLL on the other 26 runs on all. Where the
 best setting of a first look at the 80 rows of one split was the lowest of those in `ladder_contest.py`, the six are
-smaller here.
+smaller here. Laplace, SWAG, SGLD and ADVI all start at what `summits` finds: the highest summit, SGLD at all eight.
+ADVI takes ten times as many steps as on the moons, SGLD four times, and the chosen setting runs once more with twice as
+many: what still moves then has not arrived.
 
 The reference is NUTS, 4 chains of 250 draws after 250 of tuning. NUTS as a competitor has 2 chains and 200 steps of
 tuning; its settings are six numbers of draws of one run.
 
-Columns: fold (of the split); stage (choice or verdict); method ("reference" among them); setting; tv (total variation
-distance of the predictive density to that of the reference, ½∫|p − q| dy, mean of 31 times from first to last; for the
-reference, of its first two chains to the other two; not known while settings are chosen); nll (nats per row left out,
-acceleration in standard deviations of the training rows); cpu_seconds (with all starts, tuning
-and, but for NUTS, answers, without compilation); rhat (largest, of the predictive mean at 31
-times) and divergences, of the reference.
+Columns: fold (of the split); stage (choice, verdict, or twice: with twice as many steps); method ("reference" among
+them); setting; tv (total variation distance of the predictive density to that of the reference, ½∫|p − q| dy, mean of
+31 times from first to last; for the reference, of its first two chains to the other two; not known while settings are
+chosen); nll (nats per row left out, acceleration in standard deviations of the training rows); loss (of ADVI: the
+negative ELBO on all training rows, in nats, up to a constant); cpu_seconds (with all starts, tuning and, but for NUTS,
+answers, without compilation); rhat (largest, of the predictive mean at 31 times) and divergences, of the reference.
 """
 
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
 import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
@@ -29,29 +32,32 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import nutpie
-import pandas as pd
 
 from bnn_course import uncertainty
 from studies import ladder_contest as contest
 from tools.lessons import lesson
 
 RECORD = Path(__file__).resolve().parents[1] / "notebooks" / "records" / "ladder_motorcycle.csv"
-COLUMNS = "fold stage method setting tv nll cpu_seconds rhat divergences".split()
+COLUMNS = "fold stage method setting tv nll loss cpu_seconds rhat divergences".split()
 ROWS, ASIDE, TIMES = 106, 26, 31
 UNITS, LAST = 8, slice(16, 34)  # standardised weights: w1 (8), b1 (8), w2 (8, 2), b2 (2); then the log scales
 WIDEST = jnp.array([2.0, 1.0])  # of the Half-Normals of both scales
 EDGES = np.linspace(-5, 5, 501)  # of standardised acceleration
 SUMMITS = [{"steps": steps, "rate": rate} for steps in (250, 1000, 4000) for rate in (0.01, 0.05)]
+OWN = {"least_squares", "laplace", "last_layer", "dropout", "advi"}  # functions that are written anew here
+FAMILIES = {"mean field": 0, "low rank": 3, "full rank": 36}
+LONG = {"SGLD", *FAMILIES}  # tried again with twice as many steps
+RATES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 SETTINGS = contest.SETTINGS | {
     "least squares": ("least_squares", [{"steps": steps} for steps in (60, 125, 250, 500, 1000, 4000)]),
     "MAP": ("best_summit", SUMMITS),
     "ensemble": ("ensemble", SUMMITS),
     "SWAG": ("swag", [{"rate": rate} for rate in (1e-7, 3e-7, 1e-6, 3e-6, 1e-5, 3e-5)]),
-    "SGLD": ("sgld", [{"rate": rate} for rate in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)]),
-    "full rank": (
-        "advi",
-        [{"rank": 36, "at_summit": at, "rate": rate} for at in (False, True) for rate in (0.0003, 0.001, 0.003)],
-    ),
+    "SGLD": ("sgld", [{"rate": rate, "steps": 20_000} for rate in (1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4)]),
+}
+SETTINGS |= {
+    method: ("advi", [{"rank": rank, "at_summit": True, "steps": 20_000, "rate": rate} for rate in RATES])
+    for method, rank in FAMILIES.items()
 }
 
 
@@ -60,9 +66,11 @@ def from_lesson():
     names = lesson("12").define("time", "acceleration", "splits", "regression_network")
     given = {"network": network, "log_prior": log_prior, "log_likelihood": log_likelihood, "answers": answers}
     given |= {"curvature": curvature, "random_starts": random_starts}
-    taken = {function for function, _ in SETTINGS.values()} - {"least_squares", "laplace", "last_layer", "dropout"}
-    names |= lesson("13").define("Task", "best_first", "summits", "normal_draws", *taken, given=given)
-    return names | own_methods(names["best_first"], names["summits"], names["normal_draws"])
+    taken = {function for function, _ in SETTINGS.values()} - OWN
+    used = ["best_first", "summits", "normal_draws", "fit_normal", "draws_of", "negative_elbo"]
+    names |= lesson("13").define("Task", *used, *taken, given=given)
+    names |= lesson("13").define("sgld", given=given | {"random_starts": names["summits"]})  # its chains start there
+    return names | own_methods(*itemgetter(*used)(names))
 
 
 # The network ----------------------------------------------------------------------------------------------------------
@@ -104,8 +112,8 @@ def curvature(zeta, task):
 # The methods that know the likelihood ---------------------------------------------------------------------------------
 
 
-def own_methods(best_first, summits, normal_draws):
-    """The four methods of lesson 13 that know what a target is, for a mean and a log noise."""
+def own_methods(best_first, summits, normal_draws, fit_normal, draws_of, negative_elbo):
+    """The four methods of lesson 13 that know what a target is, for a mean and a log noise; and ADVI with its loss."""
 
     @partial(jax.jit, static_argnames="steps")
     def least_squares(task, places, key, steps):
@@ -143,7 +151,14 @@ def own_methods(best_first, summits, normal_draws):
         both = jnp.repeat(masks(key, 400), 2, axis=1)  # a unit is off for both outputs
         return answers(jnp.tile(zeta, (400, 1)).at[:, 16:32].multiply(both), places, task)
 
-    return {"least_squares": least_squares, "laplace": laplace, "last_layer": last_layer, "dropout": dropout}
+    @partial(jax.jit, static_argnames=["rank", "at_summit", "steps"])
+    def advi_and_loss(task, places, key, **setting):
+        q = fit_normal(task, key, **setting)
+        losses = jax.lax.map(lambda key: negative_elbo(q, key, task), jax.random.split(key, 500))
+        return answers(draws_of(q, 400, key), places, task), losses.mean()
+
+    own = least_squares, laplace, last_layer, dropout, advi_and_loss
+    return {function.__name__: function for function in own}
 
 
 # The contest ----------------------------------------------------------------------------------------------------------
@@ -183,6 +198,7 @@ class Contest(contest.Contest):
     def __init__(self, names):
         self.names, self.nuts, self.compiled = names, {}, set()
         self.methods = {method: names.get(function) for method, (function, _) in SETTINGS.items()}
+        self.methods |= {method: self.advi for method in FAMILIES}
 
     def compiled_nuts(self, table):
         rows = len(table.y)
@@ -201,31 +217,38 @@ class Contest(contest.Contest):
     def task(self, table):
         return self.names["Task"](table.x, table.y, None)
 
-    def measure(self, table, wanted, judge):
-        """All rows of a split; `judge` says whether NUTS runs, as reference and as competitor."""
-        rows, known = [], None
-        if judge:
-            found, run = self.sample(table, draws=250, tune=250, chains=4, seed=table.number)
-            half, known = probability(found[:500, :TIMES]), probability(found[:, :TIMES])
-            means = found[:, :TIMES, 0].reshape(4, -1, TIMES)
-            own = {"tv": distance(found[500:], half), "rhat": float(uncertainty.split_rhat(means).max())}
-            about = {"method": "reference", "setting": "", "cpu_seconds": run.seconds, "divergences": run.divergences}
-            rows.append(self.row(table, found, known, about) | own)
+    def reference(self, table):
+        """Probabilities (time, bin) of the reference, and its row."""
+        found, run = self.sample(table, draws=250, tune=250, chains=4, seed=table.number)
+        half, known = probability(found[:500, :TIMES]), probability(found[:, :TIMES])
+        means = found[:, :TIMES, 0].reshape(4, -1, TIMES)
+        own = {"tv": distance(found[500:], half), "rhat": float(uncertainty.split_rhat(means).max())}
+        about = {"method": "reference", "setting": "", "cpu_seconds": run.seconds, "divergences": run.divergences}
+        return known, self.row(table, found, known, about) | own
 
-            most = contest.DRAWS[-1]
-            found, run = self.sample(table, draws=most, tune=200, chains=2, seed=100 + table.number)
-            for draws in contest.DRAWS:
-                few = found.reshape(2, most, -1, 2)[:, :draws].reshape(2 * draws, -1, 2)
-                seconds = run.seconds * float(run.shares[draws - 1])
-                about = {"method": "NUTS", "setting": f"draws={draws}", "cpu_seconds": seconds}
-                rows.append(self.row(table, few, known, about))
-        for method, (_, settings) in SETTINGS.items():
-            for setting in settings:
-                if wanted(method, contest.text_of(setting)):
-                    found, seconds = self.run(self.task(table), table, self.methods[method], setting)
-                    about = {"method": method, "setting": contest.text_of(setting), "cpu_seconds": seconds}
-                    rows.append(self.row(table, found, known, about))
-        return rows
+    def competitor(self, table, known):
+        """The rows of NUTS as a competitor."""
+        most = contest.DRAWS[-1]
+        found, run = self.sample(table, draws=most, tune=200, chains=2, seed=100 + table.number)
+        for draws in contest.DRAWS:
+            few = found.reshape(2, most, -1, 2)[:, :draws].reshape(2 * draws, -1, 2)
+            seconds = run.seconds * float(run.shares[draws - 1])
+            about = {"method": "NUTS", "setting": f"draws={draws}", "cpu_seconds": seconds}
+            yield self.row(table, few, known, about)
+
+    def rows(self, table, tries, known=None):
+        """The rows of some methods with some settings; without a reference, `tv` is not known."""
+        for method, setting in tries:
+            self.loss = None
+            found, seconds = self.run(self.task(table), table, self.methods[method], setting)
+            about = {"method": method, "setting": contest.text_of(setting), "cpu_seconds": seconds}
+            loss = {} if self.loss is None else {"loss": float(self.loss)}
+            yield self.row(table, found, known, about) | loss
+
+    def advi(self, task, places, key, **setting):
+        """In place of the lesson's `advi`: the same, and the loss is kept."""
+        found, self.loss = self.names["advi_and_loss"](task, places, key, **setting)
+        return found
 
     def sample(self, table, **sizes):
         """Answers (draw, place, 2) of a run, chain by chain, and the run."""
@@ -247,31 +270,46 @@ def rounded(row):
     return {name: f"{value:.5f}" if isinstance(value, float) else value for name, value in row.items()}
 
 
+def best_settings(choice):
+    """The setting of each method with the lowest NLL; `choice` is {(method, setting): row}."""
+    for method, (_, settings) in SETTINGS.items():
+        yield method, min(settings, key=lambda one, method=method: float(choice[method, contest.text_of(one)]["nll"]))
+
+
 def main():
     path, rows = contest.options_and_rows(__doc__, RECORD)
     names = from_lesson()
     one, data = Contest(names), (names["time"], names["acceleration"])
 
-    def fill(about, train, test, wanted):
-        if any(all(row[name] == str(value) for name, value in about.items()) for row in rows):
-            return
-        table = Table(about["fold"], *data, train, test)
-        judge = about["stage"] == "verdict"
-        rows.extend(rounded(row | about) for row in one.measure(table, wanted, judge))
+    def stored(fold, stage):
+        mine = [row for row in rows if (str(row["fold"]), row["stage"]) == (str(fold), stage)]
+        return {(row["method"], row["setting"]): row for row in mine}
+
+    def missing(fold, stage, tries):
+        return [(how, what) for how, what in tries if (how, contest.text_of(what)) not in stored(fold, stage)]
+
+    def add(fold, stage, new):
+        rows.extend(rounded(row | {"fold": fold, "stage": stage}) for row in new)
         contest.write(path, COLUMNS, rows)
-        print(*about.values(), flush=True)
+        print(f"split {fold}, {stage}", flush=True)
 
     for repeat, fold, train, test in names["splits"](names["acceleration"]):
         if repeat > 0:
             break
         shuffled = np.random.default_rng(fold).permutation(train)[:ROWS]
-        about = {"fold": fold}
-        fill(about | {"stage": "choice"}, shuffled[ASIDE:], shuffled[:ASIDE], lambda method, setting: True)
-        record = pd.read_csv(path)
-        choice = record[(record["fold"] == fold) & (record["stage"] == "choice")]
-        best = choice.loc[choice.groupby("method")["nll"].idxmin()]
-        runs = {*zip(best["method"], best["setting"], strict=True)}
-        fill(about | {"stage": "verdict"}, shuffled, test, lambda method, setting, runs=runs: (method, setting) in runs)
+        every = [(method, setting) for method, (_, settings) in SETTINGS.items() for setting in settings]
+        if tries := missing(fold, "choice", every):
+            add(fold, "choice", one.rows(Table(fold, *data, shuffled[ASIDE:], shuffled[:ASIDE]), tries))
+        best = [*best_settings(stored(fold, "choice"))]
+        twice = [(method, what | {"steps": 2 * what["steps"]}) for method, what in best if method in LONG]
+        verdict, twice = missing(fold, "verdict", best), missing(fold, "twice", twice)
+        if verdict or twice:
+            table = Table(fold, *data, shuffled, test)
+            known, reference = one.reference(table)
+            if not stored(fold, "verdict"):
+                add(fold, "verdict", [reference, *one.competitor(table, known)])
+            add(fold, "verdict", one.rows(table, verdict, known))
+            add(fold, "twice", one.rows(table, twice, known))
 
 
 if __name__ == "__main__":

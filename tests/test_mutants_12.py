@@ -133,6 +133,28 @@ def test_every_row_is_tested_once_in_each_round():
     assert all(sorted(tested) == list(range(23)) for tested in rows.values())
 
 
+def test_whole_weeks_score_as_shuffled_days_do():
+    names = LESSON.define("weather", "known", "ozone", "prepare", "splits", "nll", "linear", "gaussian_process",
+                          "on_standard_scale")  # fmt: skip
+    dates = pd.to_datetime({"year": 1973, "month": names["known"]["month"], "day": names["known"]["day"]})
+    week = ((dates - pd.Timestamp("1973-05-01")).dt.days // 7).to_numpy()
+    by_weeks = [(0, fold, np.flatnonzero(week % 5 != fold), np.flatnonzero(week % 5 == fold)) for fold in range(5)]
+    for method in (names["linear"], names["gaussian_process"]):
+        means = []
+        for splits in (names["splits"](names["ozone"]), by_weeks):
+            losses = []
+            for _, _, train, test in splits:
+                frames = [
+                    names["prepare"](names["weather"].iloc[rows], names["weather"].iloc[train])
+                    for rows in (train, test)
+                ]
+                X, X_new = (frame.to_numpy() for frame in frames)
+                found = names["on_standard_scale"](method, X, names["ozone"][train], X_new)
+                losses.extend(names["nll"](names["ozone"][test], *found))
+            means.append(np.mean(losses))
+        assert abs(means[1] - means[0]) < 0.035
+
+
 def test_draws_are_averaged_as_probabilities():
     nll = LESSON.define("nll")["nll"]
     mean, noise = RNG.normal(size=(50, 4)), RNG.uniform(0.5, 2, (50, 4))
