@@ -2,11 +2,11 @@
 
     python benchmarks/run.py [--widths 128 400 1200] [--pairs 5]        (make bench)
 
-Network 784-H-H-10, batch 128, float32, Normal(0, 1) prior, Adam. Peers: `pm.fit` always; PyTorch (written by hand) and
-NumPyro if they are installed (``pip install torch numpyro``; neither is needed for the course). Each contestant takes
-its steps in turn, `pairs` times over: machines are noisy, so only ratios within a run are compared.
-The first call (compilation) is timed apart. Writes benchmarks/step_pymc5.json or step_pymc6.json, and step.png from
-what is there of both.
+Network 784-H-H-10, batch 128, float32, Normal(0, 1) prior, Adam. Peers: `pm.fit` always; PyTorch (written by hand),
+NumPyro and the trainer of pymc-extras (which needs PyMC 6) with both of its compilers, if they are installed; none is
+needed for the course. Each contestant takes its steps in turn, `pairs` times over: machines are noisy, so only ratios
+within a run are compared. The first call (compilation) is timed apart. Writes benchmarks/step_pymc5.json or
+step_pymc6.json, and step.png from what is there of both.
 """
 
 import argparse
@@ -129,8 +129,24 @@ def numpyro_svi(width, images, labels):
     return run
 
 
+def pymc_extras(compiler):
+    """What `fit_advi` of pymc-extras runs, on the same model; `compiler` is one of PyTensor's."""
+
+    def make(width, images, labels):
+        from pymc_extras.inference.advi import Trainer, adam
+
+        train = pm.Minibatch(images, labels, batch_size=BATCH)
+        model = models.image_classifier(*train, total_size=N, hidden=(width, width))
+        trainer = Trainer(optimizer=adam(1e-3), backend=compiler, random_seed=0)
+        return lambda steps: trainer.fit(steps, model=model)
+
+    return make
+
+
 def contestants():
     found = {"ours": ours, "pm.fit": pymc_fit}
+    if importlib.util.find_spec("pymc_extras"):
+        found |= {f"pymc-extras, {compiler}": pymc_extras(compiler) for compiler in ("numba", "jax")}
     if importlib.util.find_spec("torch"):
         found["torch"] = torch_by_hand
     if importlib.util.find_spec("numpyro"):
@@ -209,7 +225,7 @@ def main():
         for row in table(width, *turns_of(width, images, labels, options.pairs)):
             rows.append(row)
             print(
-                f"H = {width:5d}  {row['name']:8s} {row['ms_per_step']:8.2f} ms a step,  ours / it "
+                f"H = {width:5d}  {row['name']:18s} {row['ms_per_step']:8.2f} ms a step,  ours / it "
                 f"{row['ours_over_it']:5.2f} ({row['lowest']:.2f}–{row['highest']:.2f}),  "
                 f"first call {row['first_call_s']:5.1f} s",
                 flush=True,
