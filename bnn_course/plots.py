@@ -283,7 +283,7 @@ def _gallery_cell(
     class_bars(bars_ax, probability, true=true, draws=draws)
     bars_ax.set_yticks([0, 0.5, 1], ["0", "", "1"])
     predicted = int(np.argmax(probability))
-    words = [("true", true, BLUE), ("predicted", predicted, BLUE if predicted == true else VERMILLION)]
+    words = [("label", true, BLUE), ("answer", predicted, BLUE if predicted == true else VERMILLION)]
     for row, (word, value, colour) in enumerate(words):
         here = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
         down = -row * max(24, side * 72 / 2)  # points; 24 keeps the two rows apart beside a small picture

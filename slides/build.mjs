@@ -78,22 +78,14 @@ const escaped = (text) => text.replace(/[&<>"']/g, (sign) => ESCAPED[sign]);
 
 function picture(whole, ownAlt, number, place, part) {
   const { path, alt } = figure(number, place);
-  const vector = path.endsWith(".svg");
   if (Boolean(part) !== Boolean(ownAlt)) {
     throw new DeckError(`words are needed for a part of a figure, and for that only, got ${whole}`);
   }
-  let content = readFileSync(path);
-  if (part) content = Buffer.from(partOf(vector ? String(content) : framed(content), part.split(",").map(Number)));
-  return `<figure><img alt="${escaped(ownAlt || alt)}" src="${address(vector || part ? "svg+xml" : "png", content)}"></figure>`;
+  const svg = part ? partOf(read(path), part.split(",").map(Number)) : read(path);
+  return `<figure><img alt="${escaped(ownAlt || alt)}" src="${address("svg+xml", Buffer.from(svg))}"></figure>`;
 }
 
 const address = (kind, content) => `data:image/${kind};base64,${content.toString("base64")}`;
-
-function framed(png) {
-  const [w, h] = [16, 20].map((place) => ((72 / 200) * png.readUInt32BE(place)).toFixed(2));
-  const image = `<image width="${w}" height="${h}" href="${address("png", png)}"/>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${w}pt" height="${h}pt" viewBox="0 0 ${w} ${h}">${image}</svg>`;
-}
 
 function partOf(svg, [left, top, width, height]) {
   return svg.replace(/width="([\d.]+)pt" height="([\d.]+)pt" viewBox="0 0 \1 \2"/, (_, across, down) => {

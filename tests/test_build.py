@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools import build
+from tools import build, pictures
 
 ROOT = build.ROOT
 
@@ -71,18 +71,11 @@ def test_a_picture_of_few_colours_keeps_the_hue_of_large_areas_and_rare_colours(
     pixels[:3, :3] = [0, 255, 0]
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "png")
-    packed = build.smaller(base64.b64encode(file.getvalue()).decode())
+    packed = pictures.smaller(base64.b64encode(file.getvalue()).decode())
     picture = Image.open(io.BytesIO(base64.b64decode(packed)))
     error = np.abs(np.asarray(picture.convert("RGB")).astype(int) - pixels)
     assert picture.mode == "P" and error[:3, :3].max() < 20
     assert error.mean() < 3.2  # 3.6 without averaging
-
-
-def test_a_vector_figure_is_a_picture_on_the_slides_only_where_it_would_be_large():
-    cell, png = nbformat.v4.new_code_cell(metadata={"name": "drawn"}), base64.b64encode(bytes(50_000)).decode()
-    names = [build._for_slides(1, cell, size * " ", png)[0] for size in (200_000, 300_000, 300_001)]
-    assert names == ["drawn.svg", "drawn.svg", "drawn.png"]
-    assert build._for_slides(1, cell, 300_001 * " ", base64.b64encode(bytes(100_001)).decode())[0] == "drawn.svg"
 
 
 def test_an_explorer_leaves_no_figure_for_the_slides(course):

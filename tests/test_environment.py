@@ -244,6 +244,7 @@ def test_every_import_is_declared():
     runtime = {canonicalize_name(r.name) for r in RUNTIME}
     development = runtime | {canonicalize_name(r.name) for r in DEVELOPMENT + CLUSTER}
     peers = {canonicalize_name(r.name) for r in PEERS}
+    cluster = {canonicalize_name(r.name) for r in CLUSTER}  # lesson 14 says how to install it
     folders = (".", "tools", "studies", "tests", "benchmarks")
     scripts = [path.stem for folder in folders for path in ROOT.glob(f"{folder}/*.py")]
     own = {"bnn_course", "tools", "studies", "benchmarks", "tests", *scripts, "__future__"}
@@ -253,7 +254,9 @@ def test_every_import_is_declared():
         for module in imported(code)
         if module not in sys.stdlib_module_names | own
         and canonicalize_name(MODULES.get(module, module))
-        not in (development if may_develop else runtime) | (peers if path.parent.name == "benchmarks" else set())
+        not in (development if may_develop else runtime)
+        | (peers if path.parent.name == "benchmarks" else set())
+        | (cluster if path.name.startswith("14_") else set())
     }
     assert missing == set(), "declare these in pyproject.toml, and compile requirements.lock"
 

@@ -125,7 +125,12 @@ def test_conformal_sets_hold_as_many_labels_as_promised_when_images_are_alike(rn
 
 RESULTS = "shift-and-strangers-results"
 MUTANTS = {
-    "the lead with the wrong sign": ("09-ensemble", "record", "wide[over] - wide[method]", "wide[method] - wide[over]"),
+    "the lead with the wrong sign": (
+        "09-ensemble",
+        "contest-results",
+        "wide[over] - wide[method]",
+        "wide[method] - wide[over]",
+    ),
     "standard deviation for variance": ("09-variance", "doubt-results", '["variance_ratio"]', '["detection"]'),
     "doubt that does not find mistakes": ("09-detection", "doubt-results", '["detection"]', '["refuse_99"]'),
     "no unanimous mistake": ("09-unanimous", "doubt-results", '["unanimous_wrong"]', '["unanimous_wrong"] * 0'),
@@ -138,7 +143,7 @@ MUTANTS = {
         'pairs["ensemble"] - pairs["ADVI"]',
     ),
     "far taken for near": ("09-near", RESULTS, 'gain["held-out digit"]', 'gain["clothes, masked"]'),
-    "growth read backwards": ("09-elbo", "elbo-results", "runs[300] / runs[20]", "runs[20] / runs[300]"),
+    "growth read backwards": ("09-elbo", RESULTS, "runs[300] / runs[20]", "runs[20] / runs[300]"),
 }
 
 

@@ -21,10 +21,10 @@ MUTANTS = {  # what is broken: (claim that must fail, cell, expression of the le
     "not divided": ("06-cauchy-root", "middle-half", " / np.sqrt(units)", ""),
     "the widest instead of the middle": ("06-cauchy-root", "middle-half", "[0.25, 0.75]", "[0, 1]"),
     "scales chosen by the worst NLL": ("06-gap-hyper", "choose", "idxmin", "idxmax"),
-    "the widest of scales is right for all": ("06-gap-wide", "grid-results", 'nll["fixed 10"]', 'nll["fixed 3"]'),
-    "the usual scale is not narrow": ("06-gap-small", "grid-results", 'nll["fixed 1"]', 'nll["fixed 10"]'),
+    "the widest of scales is right for all": ("06-gap-wide", "learned-results", 'nll["fixed 10"]', 'nll["fixed 3"]'),
+    "the usual scale is not narrow": ("06-gap-small", "learned-results", 'nll["fixed 1"]', 'nll["fixed 10"]'),
     "equal scales for both layers": ("06-apart", "choose", "TWO = list(FIXED)", "TWO = ONE"),
-    "a scale that suits spirals": ("06-adapt", "contest", "compromise[row[1]]", '"fixed 10"'),
+    "a scale that suits spirals": ("06-adapt", "contest-figure", "compromise[row[1]]", '"fixed 10"'),
     "families at another scale": ("06-pair", "map-results", '"accuracy", "Inverse-Gamma"', '"accuracy", "fixed 0.3"'),
 }  # fmt: skip
 CLAIMS = sorted({claim for claim, *_ in MUTANTS.values()})

@@ -133,7 +133,7 @@ def test_gallery_shows_each_picture_with_its_bars_and_words(fig):
         assert np.array_equal(picture_ax.images[0].get_array(), IMAGES[i])
         assert np.allclose([bar.get_height() for bar in bars_ax.patches], MEAN[i])
         words = [t.get_text() for t in picture_ax.texts]
-        assert words == ["true", str(LABELS[i]), "predicted", str(MEAN[i].argmax())]
+        assert words == ["label", str(LABELS[i]), "answer", str(MEAN[i].argmax())]
 
 
 def test_gallery_places_its_cells_also_where_constrained_layout_is_the_default():

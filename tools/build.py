@@ -8,10 +8,8 @@ slides. Building again changes no byte.
 from __future__ import annotations
 
 import argparse
-import base64
 import contextlib
 import hashlib
-import io
 import json
 import math
 import os
@@ -28,14 +26,12 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from PIL import Image
 
 from bnn_course._files import write_whole
-from tools import NOTEBOOKS, ROOT, checks, form, live, text
+from tools import NOTEBOOKS, ROOT, checks, form, live, pictures, text
 
 CELL_TIMEOUT = 600  # seconds
 STEPS = {"seconds": 5, "megabytes": 50}  # records are rounded up to these
-VECTOR = 300_000  # bytes that a vector figure may have, even where its picture is much smaller
 TOLERANCE = 0.35  # a record is kept while the new measurement is within this share of it
 
 
@@ -76,7 +72,7 @@ def run(notebook, folder):
         timeout=CELL_TIMEOUT,
         record_timing=False,
         coalesce_streams=True,
-        extra_arguments=["--log-level=ERROR", "--InlineBackend.figure_formats={'retina', 'svg'}"],
+        extra_arguments=["--log-level=ERROR", "--ext=tools.projection"],
         resources={"metadata": {"path": str(folder)}},
     )
     with tempfile.TemporaryDirectory() as scratch:
@@ -102,7 +98,7 @@ def tidy(notebook):
     """Drop what differs from run to run (progress lines too), and give each picture its alt text and its size.
 
     What is shown of a widget goes, too, as it needs a kernel; an explorer's picture and text stay. Return the figures
-    for the slides: {file name: content}, as vectors unless these are large.
+    for the slides: {file name: content}.
     """
     notebook.metadata = nbformat.from_dict(
         {k: v for k, v in notebook.metadata.items() if k in (*text.METADATA, "title")}
@@ -118,34 +114,15 @@ def tidy(notebook):
             vector = output.data.pop("image/svg+xml", None)
             size = {key: output.metadata.get("image/png", {}).get(key) for key in ("width", "height")}
             shown = {key: value for key, value in size.items() if value is not None}
-            output.data["image/png"] = smaller(output.data["image/png"])
+            output.data["image/png"] = pictures.smaller(output.data["image/png"])
             output.metadata = nbformat.from_dict({"image/png": {"alt": cell.metadata.get("alt", "")} | shown})
             if vector is not None and not text.is_explorer(cell):
-                file, content = _for_slides(len(figures) + 1, cell, vector, output.data["image/png"])
+                file, content = f"{cell.metadata.get('name', f'figure-{len(figures) + 1}')}.svg", vector.encode()
                 figures[file] = content
                 output.metadata["figure"] = {"file": file, "sha256": hashlib.sha256(content).hexdigest()}
     return figures
 
 
-def smaller(png):
-    """Return a picture, coded in base64, with at most 256 colours: a third of the size, the same to the eye."""
-    picture = Image.open(io.BytesIO(base64.b64decode(png)))
-    if picture.mode == "P":
-        return png
-    flat = Image.new("RGB", picture.size, "white")
-    flat.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
-    packed = io.BytesIO()
-    method = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 1}  # rare colours stay, and large areas keep their hue
-    flat.quantize(256, dither=Image.Dither.NONE, **method).save(packed, "png", optimize=True)
-    return base64.b64encode(packed.getvalue()).decode() + "\n"
-
-
-def _for_slides(number, cell, vector, png):
-    """Return file name and content of a figure for the slides."""
-    stem = cell.metadata.get("name", f"figure-{number}")
-    vector, picture = vector.encode(), base64.b64decode(png)
-    large = max(VECTOR, 3 * len(picture))
-    return (f"{stem}.svg", vector) if len(vector) <= large else (f"{stem}.png", picture)
 
 
 class Usage:

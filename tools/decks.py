@@ -28,7 +28,6 @@ import hashlib
 import html
 import json
 import re
-import struct
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,21 +94,14 @@ class Figure(NamedTuple):
 
         The part is (left, top, width, height) in hundredths of the figure.
         """
-        vector, content = self.path.suffix == ".svg", self.path.read_bytes()
+        svg = self.path.read_text(encoding="utf-8")
         if part:
-            content = _part(content.decode() if vector else _framed(content), *part).encode()
-        return _address("svg+xml" if vector or part else "png", content)
+            svg = _part(svg, *part)
+        return _address("svg+xml", svg.encode())
 
 
 def _address(kind, content):
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _framed(png):
-    """Return a picture as an SVG figure of its size in the lesson, where 200 of its dots are an inch."""
-    w, h = (f"{72 / 200 * side:.2f}" for side in struct.unpack(">II", png[16:24]))
-    image = f'<image width="{w}" height="{h}" href="{_address("png", png)}"/>'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}pt" height="{h}pt" viewBox="0 0 {w} {h}">{image}</svg>'
 
 
 def _part(svg, left, top, width, height):
