@@ -36,6 +36,7 @@ BUDGETS = {
     "06": {"seconds": 90, "megabytes": 1_100},  # compiles six models for NUTS
     "08": {"seconds": 90, "megabytes": 1_100},  # compiles four models for NUTS, then all of MNIST
     "09": {"seconds": 120, "megabytes": 1_500},
+    "12": {"seconds": 120, "megabytes": 1_000},  # three posteriors by NUTS, with long trajectories
     "13": {"seconds": 120, "megabytes": 1_800},  # compiles a dozen methods, and JAX keeps every program
     "14": {"seconds": 120, "megabytes": 2_600},  # two workers beside the kernel, each a process with PyMC and JAX
     "B": {"seconds": 120, "megabytes": 1_500},  # the images and the network of lesson 09
