@@ -117,7 +117,8 @@ def tidy(notebook):
             output.data["image/png"] = pictures.smaller(output.data["image/png"])
             output.metadata = nbformat.from_dict({"image/png": {"alt": cell.metadata.get("alt", "")} | shown})
             if vector is not None and not text.is_explorer(cell):
-                file, content = f"{cell.metadata.get('name', f'figure-{len(figures) + 1}')}.svg", vector.encode()
+                content = pictures.shorter(vector).encode()
+                file = f"{cell.metadata.get('name', f'figure-{len(figures) + 1}')}.svg"
                 figures[file] = content
                 output.metadata["figure"] = {"file": file, "sha256": hashlib.sha256(content).hexdigest()}
     return figures
