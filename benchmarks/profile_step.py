@@ -1,26 +1,28 @@
 """Where the time of an ADVI step on MNIST goes: `inference.advi`, part by part.
 
-    python benchmarks/profile_step.py [--widths 128 400 1200]
+    python benchmarks/profile_step.py [--widths 128 400 1200]      # writes profile.json; about three minutes
 
 Network, batch and optimiser are those of benchmarks/run.py. XLA fuses a step into few loops, so a part is what the step
 gains when the part is left out: the noise (a constant in its place), and Adam with the standard deviations (plain
 gradient steps on the means in its place). What is left is the log density with its gradient; fetching the batch is
 timed on its own. "threefry" is the whole step with the noise of `jax.random`, as it was before the counters of
-`bnn_course` took its place. Medians of five turns; variants take turns.
+`bnn_course` took its place. Medians of five turns; variants take turns. Beside it stands what this machine allows:
+Adam must move each weight's mean, log sd and four moments through memory, and the gradient needs three matrix products.
 """
 
 import argparse
+import json
 import statistics
 import time
+from pathlib import Path
 
 import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pymc as pm
-import run as step
 
-from bnn_course import _graph, _loop, data, models
+from benchmarks import contestants, growth
+from bnn_course import _graph, _loop, data
 from bnn_course._problem import Problem
 
 TURN, TURNS = 1.0, 5  # seconds of a turn, roughly, and their number
@@ -43,7 +45,7 @@ def whole_step(width, images, labels, normals):
     usual = _loop.normals
     _loop.normals = normals
     try:
-        run = step.ours(width, images, labels)
+        run, _ = contestants.ours(width, images, labels, 1e-3)
         run(8)  # compiles
     finally:
         _loop.normals = usual
@@ -51,16 +53,13 @@ def whole_step(width, images, labels, normals):
 
 
 def batches(n):
-    return jnp.asarray(np.random.default_rng(0).integers(0, step.N, (n, step.BATCH)))
+    return jnp.asarray(np.random.default_rng(0).integers(0, contestants.N, (n, contestants.BATCH)))
 
 
 def gradient_step(width, images, labels):
     """Gradient steps on the means, without noise."""
-    train = pm.Minibatch(images, labels, batch_size=step.BATCH)
-    model = models.image_classifier(*train, total_size=step.N, hidden=(width, width))
-    problem = Problem(model)
-    start = problem.start(models.random_start(model, np.random.default_rng(0)))
-    values = tuple(jnp.asarray(value) for value in start.values())
+    problem = Problem(contestants.pymc_model(width, images, labels))
+    values = tuple(jnp.asarray(value) for value in problem.start(contestants.start(width)).values())
     call, constants = problem.log_density(jacobian=True)
     arrays, constants = _graph.to_device(problem.batches.arrays), constants()
 
@@ -105,13 +104,20 @@ def milliseconds(runs):
 
 
 def parts_of(width, images, labels):
-    """Milliseconds of the parts of a step, and of the step with other noise."""
+    """Milliseconds of the parts of a step, and of the step with other noise; and what memory and products allow."""
     runs = {name: whole_step(width, images, labels, make) for name, make in NOISE.items()}
     runs["density"] = gradient_step(width, images, labels)
     runs["batch"] = fetch(images, labels)
     ms = milliseconds(runs)
     parts = {"step": ms["step"], "noise": ms["step"] - ms["constant"], "Adam": ms["constant"] - ms["density"]}
-    return parts | {"log density": ms["density"], "of which batch": ms["batch"], "threefry": ms["threefry"]}
+    parts |= {"log density": ms["density"], "of which batch": ms["batch"], "threefry": ms["threefry"]}
+    weights = sum(mean.size for mean in contestants.start(width).values())
+    operations = growth.OPERATIONS * contestants.BATCH * weights
+    limits = {
+        "memory": growth.BYTES * weights / growth.memory_bandwidth(),
+        "products": operations / growth.matrix_speed(),
+    }
+    return {"width": width, "weights": weights} | parts | {name: 1e3 * limit for name, limit in limits.items()}
 
 
 def main():
@@ -120,9 +126,11 @@ def main():
     options = parser.parse_args()
     mnist = data.load_mnist()
     images, labels = mnist.train_images.reshape(-1, 784), mnist.train_labels
+    rows = []
     for width in options.widths:
-        parts = ", ".join(f"{name} {ms:.2f}" for name, ms in parts_of(width, images, labels).items())
-        print(f"H = {width:4d}  ms: {parts}", flush=True)
+        rows.append(parts_of(width, images, labels))
+        print(rows[-1], flush=True)
+    Path(__file__).with_name("profile.json").write_text(json.dumps(rows, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Time a step of mean-field ADVI on MNIST, ours beside its peers, interleaved in one process.
 
-    python benchmarks/run.py [--widths 128 400 1200] [--pairs 5]        (make bench)
+    python benchmarks/run.py [--widths 128 400 1200] [--pairs 9]        (make bench)
 
 Network 784-H-H-10, batch 128, float32, Normal(0, 1) prior, Adam. Peers: `pm.fit` always; PyTorch (written by hand),
 NumPyro and the trainer of pymc-extras (which needs PyMC 6) with both of its compilers, if they are installed; none is
@@ -10,7 +10,6 @@ step_pymc6.json, and step.png from what is there of both.
 """
 
 import argparse
-import importlib.util
 import json
 import platform
 import statistics
@@ -21,139 +20,15 @@ import bnn_course  # isort: skip  (sets PyTensor up before it is imported)
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
-import optax
 import pymc as pm
-import pytensor
 
-from bnn_course import data, inference, models, plots
+from benchmarks.contestants import LIBRARIES, contestants
+from bnn_course import data, plots
 
-pytensor.config.floatX = "float32"
 matplotlib.use("Agg")
 
-N, BATCH = 60_000, 128
 
-
-def ours(width, images, labels):
-    """`inference.advi` on the PyMC model: a function that runs n more steps."""
-    train = pm.Minibatch(images, labels, batch_size=BATCH)
-    model = models.image_classifier(*train, total_size=N, hidden=(width, width))
-    start = models.random_start(model, np.random.default_rng(0))
-    state, optimizer = {"fit": None, "steps": 0}, optax.adam(1e-3)
-
-    def run(n):
-        state["steps"] += n
-        options = {"optimizer": optimizer, "random_seed": 0, "start": start}
-        state["fit"] = inference.advi(model, steps=state["steps"], resume=state["fit"], **options)
-
-    return run
-
-
-def pymc_fit(width, images, labels):
-    """`pm.fit(method="advi")` on the same model."""
-    train = pm.Minibatch(images, labels, batch_size=BATCH)
-    model = models.image_classifier(*train, total_size=N, hidden=(width, width))
-    with model:
-        fitting = pm.ADVI(random_seed=0)
-    optimizer = pm.adam(learning_rate=1e-3)
-    step = fitting.objective.step_function(obj_optimizer=optimizer, score=True)
-
-    def run(n):
-        for _ in range(n):
-            step()
-
-    return run
-
-
-def torch_by_hand(width, images, labels):
-    """The same objective in PyTorch: one weight draw a step, two tensors of parameters, Adam."""
-    import torch
-
-    torch.manual_seed(0)
-    x, y = torch.tensor(images), torch.tensor(labels.astype(np.int64))
-    shapes = [(784, width), (width,), (width, width), (width,), (width, 10), (10,)]
-    mean = [(torch.randn(s) / s[0] ** 0.5 if len(s) == 2 else torch.zeros(s)).requires_grad_() for s in shapes]
-    log_sd = [torch.full(s, float(np.log(0.02))).requires_grad_() for s in shapes]
-    optimizer = torch.optim.Adam([*mean, *log_sd], lr=1e-3, fused=True)
-
-    def run(n):
-        for _ in range(n):
-            rows = torch.randint(0, N, (BATCH,))
-            w = [m + torch.exp(s) * torch.randn_like(m) for m, s in zip(mean, log_sd, strict=True)]
-            h = torch.relu((x[rows].float() / 255) @ w[0] + w[1])
-            h = torch.relu(h @ w[2] + w[3])
-            nll = torch.nn.functional.cross_entropy(h @ w[4] + w[5], y[rows], reduction="sum") * (N / BATCH)
-            prior = sum(0.5 * (v * v).sum() for v in w)
-            loss = nll + prior - sum(s.sum() for s in log_sd)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-
-    return run
-
-
-def numpyro_svi(width, images, labels):
-    """NumPyro's SVI with AutoNormal, the steps in one compiled scan."""
-    import jax
-    import jax.numpy as jnp
-    import numpyro
-    import numpyro.distributions as dist
-    from numpyro.infer import SVI, Trace_ELBO
-    from numpyro.infer.autoguide import AutoNormal
-
-    x, y = jnp.asarray(images), jnp.asarray(labels.astype(np.int32))
-    shapes = {"w1": (784, width), "b1": (width,), "w2": (width, width), "b2": (width,), "w3": (width, 10), "b3": (10,)}
-
-    def model(pictures, classes):
-        w = {name: numpyro.sample(name, dist.Normal(jnp.zeros(s), 1).to_event()) for name, s in shapes.items()}
-        h = jax.nn.relu(pictures / 255 @ w["w1"] + w["b1"])
-        h = jax.nn.relu(h @ w["w2"] + w["b2"])
-        with numpyro.plate("data", N, subsample_size=BATCH):
-            numpyro.sample("label", dist.Categorical(logits=h @ w["w3"] + w["b3"]), obs=classes)
-
-    svi = SVI(model, AutoNormal(model, init_scale=0.02), numpyro.optim.Adam(1e-3), Trace_ELBO())
-    state = [svi.init(jax.random.key(0), x[:BATCH].astype(jnp.float32), y[:BATCH])]
-
-    @jax.jit
-    def steps(state, rows):
-        def one(state, r):
-            return svi.update(state, x[r].astype(jnp.float32), y[r])
-
-        return jax.lax.scan(one, state, rows)
-
-    rng = np.random.default_rng(0)
-
-    def run(n):
-        state[0], loss = steps(state[0], jnp.asarray(rng.integers(0, N, (n, BATCH))))
-        loss.block_until_ready()
-
-    return run
-
-
-def pymc_extras(compiler):
-    """What `fit_advi` of pymc-extras runs, on the same model; `compiler` is one of PyTensor's."""
-
-    def make(width, images, labels):
-        from pymc_extras.inference.advi import Trainer, adam
-
-        train = pm.Minibatch(images, labels, batch_size=BATCH)
-        model = models.image_classifier(*train, total_size=N, hidden=(width, width))
-        trainer = Trainer(optimizer=adam(1e-3), backend=compiler, random_seed=0)
-        return lambda steps: trainer.fit(steps, model=model)
-
-    return make
-
-
-def contestants():
-    found = {"ours": ours, "pm.fit": pymc_fit}
-    if importlib.util.find_spec("pymc_extras"):
-        found |= {f"pymc-extras, {compiler}": pymc_extras(compiler) for compiler in ("numba", "jax")}
-    if importlib.util.find_spec("torch"):
-        found["torch"] = torch_by_hand
-    if importlib.util.find_spec("numpyro"):
-        found["numpyro"] = numpyro_svi
-    return found
-
-
+LEARNING_RATE = 1e-3
 TURN = 1.5  # seconds that a contestant's turn takes, roughly
 
 
@@ -162,7 +37,7 @@ def turns_of(width, images, labels, pairs):
     runs, first, steps = {}, {}, {}
     for name, make in contestants().items():
         began = time.perf_counter()
-        runs[name] = make(width, images, labels)
+        runs[name], _ = make(width, images, labels, LEARNING_RATE)
         runs[name](8)
         first[name] = time.perf_counter() - began
         began = time.perf_counter()
@@ -190,10 +65,11 @@ def draw(folder):
     """The table as a figure, for the stacks that were measured."""
     found = {p.stem.removeprefix("step_"): json.loads(p.read_text()) for p in sorted(folder.glob("step_*.json"))}
     fig, axes = plt.subplots(
-        1, len(found), figsize=(4.6 * len(found), 3.2), sharey=True, layout="constrained", squeeze=False
+        1, len(found), figsize=(4.6 * len(found), 3.4), sharey=True, layout="constrained", squeeze=False
     )
+    names = [name for makers in LIBRARIES.values() for name in makers]
     for ax, (stack, result) in zip(axes[0], found.items(), strict=True):
-        for place, name in enumerate(dict.fromkeys(row["name"] for row in result["rows"])):
+        for place, name in enumerate(names):
             rows = [row for row in result["rows"] if row["name"] == name]
             style = {"marker": plots.MARKERS[place], "linestyle": plots.LINES[place], "color": plots.CYCLE[place]}
             ax.plot([row["width"] for row in rows], [row["ms_per_step"] for row in rows], label=name, **style)
@@ -202,22 +78,26 @@ def draw(folder):
             xscale="log",
             yscale="log",
             xlabel="width of both hidden layers",
-            title=stack,
+            title=f"PyMC {stack[-1]}",
             xticks=widths,
             xticklabels=widths,
         )
         ax.minorticks_off()
         ax.spines[["top", "right"]].set_visible(False)
     axes[0, 0].set_ylabel("ms a step")
-    axes[0, 0].legend(frameon=False)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(names))
     fig.savefig(folder / "step.png", dpi=130)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--widths", type=int, nargs="+", default=[128, 400, 1200])
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=9)
     options = parser.parse_args()
+    names, every = list(contestants()), [name for makers in LIBRARIES.values() for name in makers]
+    print(f"A step of ADVI on MNIST, by turns: {', '.join(names)}. About {round(1.4 * len(names))} minutes.")
+    if missing := sorted(set(every) - set(names)):
+        print(f"Not installed (pip install -e .[bench]): {', '.join(missing)}.")
     mnist = data.load_mnist()
     images, labels = mnist.train_images.reshape(-1, 784), mnist.train_labels
     rows = []

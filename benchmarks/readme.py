@@ -1,0 +1,133 @@
+"""The tables and sentences of benchmarks/README.md that repeat the records: each stands between two marks there.
+
+python benchmarks/readme.py        # writes them; nothing is measured
+"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from bnn_course import uncertainty
+from tools.readme import PART
+
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+STACKS = {"PyMC 5": "pymc5", "PyMC 6": "pymc6"}
+PEERS = {
+    "torch": "PyTorch by hand",
+    "numpyro": "NumPyro",
+    "pm.fit": "`pm.fit`",
+    "pymc-extras, numba": "pymc-extras, Numba",
+    "pymc-extras, jax": "pymc-extras, JAX",
+}
+
+
+def record(name):
+    return json.loads((HERE / f"{name}.json").read_text())
+
+
+def table(*rows):
+    """Lines of a table; the first row is its head."""
+    head, *rows = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([head, "|" + "---|" * (head.count("|") - 1), *rows])
+
+
+def short(ms):
+    return f"{ms:.2g}" if ms < 10 else f"{ms:.0f}"
+
+
+def ratio(row):
+    return "**{ours_over_it:.2f}** ({lowest:.2f}–{highest:.2f})".format(**row)
+
+
+def step():
+    """A row for each version of PyMC and width."""
+    rows = [["PyMC", "H", "ours (ms)", *PEERS.values()]]
+    for stack in STACKS.values():
+        found = record(f"step_{stack}")
+        by = {(row["width"], row["name"]): row for row in found["rows"]}
+        for width in sorted({width for width, _ in by}):
+            its = [by.get((width, name)) for name in PEERS]
+            cells = [f"{short(row['ms_per_step'])}: {ratio(row)}" if row else "–" for row in its]
+            rows.append([stack[-1], str(width), f"{short(by[width, 'ours']['ms_per_step'])}", *cells])
+    return table(*rows)
+
+
+def start():
+    """A row for each contestant: seconds, our seconds to the accuracy over its, and memory."""
+    names = {"ours": "ours", "ours, again": "ours, a second time"} | PEERS
+    rows = [["", "first step (s)", "ELBO (s)", "97.7 % (s)", "ours / it", "MB"]]
+    by = {row["name"]: row for row in record("start")["rows"]}
+    for name in (name for name in names if name in by):
+        row = by[name]
+        seconds = [f"{row[key]:.1f}" if key in row else "not in 20 passes" for key in ("elbo_s", "accurate_s")]
+        against = ratio(row) if "ours_over_it" in row and name not in ("ours", "ours, again") else "–"
+        rows.append([names[name], f"{row['first_step_s']:.1f}", *seconds, against, f"{row['megabytes']:.0f}"])
+    return table(*rows)
+
+
+def roofline():
+    """Parts of a step in milliseconds, and the least that memory and matrix products of this machine allow."""
+    rows = [["H", "weights", "step", "noise", "Adam", "memory alone", "log density", "products alone", "step / least"]]
+    for row in record("profile"):
+        parts = [row[name] for name in ("step", "noise", "Adam", "memory", "log density", "products")]
+        least = row["step"] / (row["memory"] + row["products"])
+        weights = f"{row['weights']:,}".replace(",", " ")
+        rows.append([str(row["width"]), weights, *(f"{ms:.2f}" for ms in parts), f"{least:.1f}"])
+    return table(*rows)
+
+
+def mnist():
+    """Test error and NLL of the settings that validation chose."""
+    rows = pd.read_csv(HERE / "mnist_quality.csv")
+    rows = rows[rows["asked"] == "test"]
+    cells = [["method", "chosen on validation", "error (%)", "NLL (nats)", "seeds"]]
+    names = {"ADVI": "mixture of {members} ADVI fits", "ensemble": "ensemble of {members} MAP networks"}
+    for method, found in rows.groupby("method"):
+        first = found.iloc[0]
+        chosen = f"sd of the prior {first['prior_sd']:g}, {first['passes']} passes, rate {first['learning_rate']:g}"
+        if method == "ADVI":
+            chosen += f", sd at the start {first['start_sd']:g}"
+        error, nll = (uncertainty.t_interval(found[score]) for score in ("error", "nll"))
+        scores = [f"{100 * error.mean:.2f} ± {100 * error.half:.2f}", f"{nll.mean:.4f} ± {nll.half:.4f}"]
+        cells.append([names[method].format(members=first["members"]), chosen, *scores, str(error.n)])
+    return table(*cells)
+
+
+def nuts():
+    """Effective draws a second of ours over NumPyro's, with the interval."""
+    found = {
+        title: [r for r in record(f"nuts_{stack}") if r["sampler"] == "numpyro"] for title, stack in STACKS.items()
+    }
+    rows = [["network", "seeds", *found]]
+    for its in zip(*found.values(), strict=True):
+        cells = ["{:.2f} ({:.2f}–{:.2f})".format(*row["smallest_ours_over_it"]) for row in its]
+        rows.append([its[0]["model"], " and ".join(sorted({str(row["seeds"]) for row in its})), *cells])
+    return table(*rows)
+
+
+def gradients():
+    """Microseconds of a gradient for NUTS, in Numba and in XLA."""
+    found = record("gradients")
+    rows = [["network", "Numba (µs)", "XLA (µs)", "Numba / XLA"]]
+    for row in found["rows"]:
+        cells = [f"{row['us'][kind]:.0f}" for kind in ("Numba", "XLA")]
+        rows.append([row["model"], *cells, "{:.2f} ({:.2f}–{:.2f})".format(*row["numba_over_xla"])])
+    return table(*rows)
+
+
+PARTS = {part.__name__: part for part in (step, start, roofline, mnist, nuts, gradients)}
+
+
+def filled(text):
+    """The README with its parts written anew."""
+    return PART.sub(lambda found: f"{found['begin']}{PARTS[found['name']]()}\n{found['end']}", text)
+
+
+def main():
+    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
