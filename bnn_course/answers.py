@@ -2369,10 +2369,23 @@ def _whole_batch(prior: Array, shares: Array, total: int) -> Array:
     return np.asarray(prior + total * shares.mean(axis=(0, 1)))
 
 
-def _clocks(rng: np.random.Generator) -> tuple[float, float, int]:
-    """Seconds on one worker, on many of them, and how many these are."""
-    one, share, workers = rng.uniform(10, 1_000), rng.uniform(0.02, 0.9), int(rng.integers(2, 65))
-    return one, one * (share + (1 - share) / workers), workers
+def _clocks(rng: np.random.Generator) -> tuple[float, float, int, int]:
+    """Seconds on few workers, on many of them, and how many these are."""
+    one, share = rng.uniform(10, 1_000), rng.uniform(0.02, 0.9)
+    few, many = int(rng.integers(2, 9)), int(rng.integers(10, 65))
+    return one * (share + (1 - share) / few), one * (share + (1 - share) / many), few, many
+
+
+def _clocks_read(first: float, second: float, few: int, many: int) -> tuple[float, float]:
+    """Seconds that nobody can share, and those that one worker would need for the rest."""
+    shared = (first - second) / (1 / few - 1 / many)
+    return first - shared / few, shared
+
+
+def _serial_share(first: float, second: float, few: int, many: int) -> float:
+    """The share of one worker's time that nobody can share."""
+    alone, shared = _clocks_read(first, second, few, many)
+    return alone / (alone + shared)
 
 
 _CHAINS = np.array([1, 2, 4, 8, 16])
@@ -2380,7 +2393,7 @@ _CHAINS = np.array([1, 2, 4, 8, 16])
 LESSON_14 = {
     "14-same-bits": Answer(
         right=["digits", "bits", "digits", "other", "bits"],
-        why="To split a sum moves its rounding, to move a whole fit moves nothing; another batch is another method.",
+        why="Splitting a sum moves its rounding, moving a whole fit changes nothing; another batch is another method.",
         wrong=[
             (["bits", "bits", "bits", "other", "bits"], "Four partial sums: are they rounded where one long sum is?"),
             (["digits", "digits", "digits", "other", "digits"], "Which sum is split when a whole fit moves?"),
@@ -2396,9 +2409,9 @@ LESSON_14 = {
         wrong=[
             ([16, ANY], "That is the answer if everything can be shared."),
             ([16 * 19 / 20, ANY], "You shared nineteen twentieths sixteen times. What does the last one take?"),
-            ([1 / (1 / 20 + 1 / 16), ANY], "Nearly: not the whole is divided by sixteen."),
+            ([1 / (1 / 20 + 1 / 16), ANY], "Nearly: is all of it divided by sixteen?"),
             ([1 / (1 / 20 + 19 / 20 / 16), np.inf], "However many workers: how long does the part take that has one?"),
-            ([1 / (1 / 20 + 19 / 20 / 16), 19], "Nearly: the time that is left, as a part of the whole hour?"),
+            ([1 / (1 / 20 + 19 / 20 / 16), 19], "Nearly: if the shared part took no time, how much would be left?"),
         ],
     ),
     "14-four-opinions": Answer(
@@ -2408,7 +2421,7 @@ LESSON_14 = {
         wrong=[
             (
                 lambda prior, shares, total: len(shares) * _whole_batch(prior, shares, total),
-                "This is the friend's: how often does the prior stand in it?",
+                "This is the friend's: how often is the prior in it?",
             ),
             (
                 lambda prior, shares, total: prior + total * shares.mean(axis=1).sum(axis=0),
@@ -2429,25 +2442,29 @@ LESSON_14 = {
         ],
     ),
     "14-two-clocks": Answer(
-        right=lambda one, many, workers: (workers * many / one - 1) / (workers - 1),
+        right=_serial_share,
         read=calls(_clocks),
         why="Two clocks tell what a third computer would be worth, before you buy it.",
         wrong=[
             (
-                lambda one, many, workers: many / one - 1 / workers,
-                "Nearly: the part that is not shared is not divided, and you divided all of it. Try it with one.",
+                lambda first, second, few, many: (many / few * second / first - 1) / (many / few - 1),
+                "That is its share of the time of the few workers. How long would one worker take?",
             ),
             (
-                lambda one, many, workers: many / one,
+                lambda first, second, few, many: 1 - _serial_share(first, second, few, many),
+                "With everything shared it should be zero. Which of the two parts is yours?",
+            ),
+            (
+                lambda first, second, few, many: _clocks_read(first, second, few, many)[0],
+                "Those are the seconds. What share of the time of one worker are they?",
+            ),
+            (
+                lambda first, second, few, many: second / first,
                 "That would be zero only with infinitely many workers, though everything is shared.",
             ),
             (
-                lambda one, many, workers: 1 - one / many / workers,
-                "That is how idle the workers are. It grows with their number; the part that you look for does not.",
-            ),
-            (
-                lambda one, many, workers: (one / many - 1) / (workers - 1),
-                "Nothing shared should give one, everything shared zero. Yours does the reverse.",
+                lambda first, second, few, many: first / (first + (first - second) / (1 / few - 1 / many)),
+                "The first clock shows both parts: one whole, and its share of the other.",
             ),
         ],
     ),
@@ -2462,7 +2479,7 @@ LESSON_14 = {
             ),
             ([4_000 / _CHAINS, [4_000] * 5], "And the tuning?"),
             ([[4_500] * 5, 4_500 * _CHAINS], "You want four thousand draws in all, not of each chain."),
-            ([500 * _CHAINS + 4_000, 500 + 4_000 / _CHAINS], "Exchanged: first what you wait for."),
+            ([500 * _CHAINS + 4_000, 500 + 4_000 / _CHAINS], "Swapped: what you wait for comes first."),
         ],
     ),
     "14-will-it-fit": Answer(
@@ -2471,10 +2488,10 @@ LESSON_14 = {
         why="A Normal is two numbers for each weight; a posterior by draws is as many as you have patience for.",
         wrong=[
             ([8, ANY, ANY], "Mean and log sd are there. What does Adam keep?"),
-            ([16, ANY, ANY], "Adam keeps two numbers for each parameter. How many parameters has a weight here?"),
+            ([16, ANY, ANY], "Adam keeps two numbers for each parameter. How many parameters does a weight have here?"),
             ([24, 8_000, ANY], "That is one chain."),
-            ([24, 16_000, ANY], "Double precision: how many bytes has a number?"),
-            ([24, 32_000, 6], "Six single ones. How many double ones have the same room?"),
+            ([24, 16_000, ANY], "Double precision: how many bytes does a number take?"),
+            ([24, 32_000, 6], "Six in single precision. How many in double precision take the same room?"),
             ([24, 32, ANY], "Megabytes, please: yours is in gigabytes."),
         ],
     ),
