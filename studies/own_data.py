@@ -215,10 +215,10 @@ def ozone_methods(names, networks, wanted, X, y, X_new, seed):
         best, several = networks.map_and_ensemble(X, target, X_new, seed, validation_nll)
         yield "MAP", *in_units(best), ""
         yield "ensemble", *in_units(several), ""
-    baselines = {"linear": "linear", "forest": "forest", "GP": "gaussian_process"}
-    for method, function in baselines.items():
+    baselines = {"linear": names["linear"], "forest": names["forest"], "GP": names["gaussian_process"]}
+    for method, baseline in baselines.items():
         if method in wanted:
-            mean, sd = names["on_standard_scale"](names[function], X, y, X_new)
+            mean, sd = names["on_standard_scale"](baseline, X, y, X_new)
             yield method, mean[None], sd[None], ""
     yield "trivial", np.full((1, len(X_new)), centre), np.full((1, len(X_new)), y.std(ddof=1)), ""
 
