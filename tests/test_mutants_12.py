@@ -176,3 +176,10 @@ def test_a_record_is_whole_and_every_row_is_tested_twice_by_every_method(name, r
     sizes = record.groupby(["method", "row"]).size()
     assert (sizes == 2).all() and len(sizes) == rows * methods
     assert record.groupby("method")[["repeat", "fold"]].value_counts().groupby("method").size().eq(10).all()
+
+
+@pytest.mark.parametrize("name", ["ozone", "penguins", "loo"])
+def test_the_fits_of_a_record_keep_the_limit_of_the_lesson(name):
+    limit = LESSON.define("LIMIT")["LIMIT"]
+    rhat = pd.read_csv(data.course_file(f"records/own_data_{name}.csv"))["rhat"].dropna()
+    assert len(rhat) > 0 and (rhat <= limit).all()

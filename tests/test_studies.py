@@ -5,6 +5,7 @@ import importlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytensor
 import pytest
 
@@ -76,6 +77,19 @@ def test_the_network_of_the_motorcycle_ladder_is_that_of_lesson_12():
         ours = study.log_prior(zeta) + study.log_likelihood(zeta, names["Task"](x[:, None], x, None))
         differences.append(float(ours) - theirs(weights | scales))
     assert np.ptp(differences) < 0.01
+
+
+def test_the_splits_by_weeks_cut_no_week_and_test_every_day_once():
+    study = imported("own_data")
+    known = study.from_lesson()["known"]
+    dates = pd.to_datetime({"year": 1973, "month": known["month"], "day": known["day"]})
+    week = ((dates - pd.Timestamp("1973-05-01")).dt.days // 7).to_numpy()
+    tested = []
+    for _, _, train, test in study.by_weeks(known):
+        assert not set(week[train]) & set(week[test])
+        assert sorted([*train, *test]) == list(range(len(known)))
+        tested += list(test)
+    assert sorted(tested) == list(range(len(known)))
 
 
 def test_costs_are_measured_turn_by_turn_and_a_rerun_fills_what_is_missing(monkeypatch, tmp_path):
