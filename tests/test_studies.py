@@ -92,6 +92,18 @@ def test_the_splits_by_weeks_cut_no_week_and_test_every_day_once():
     assert sorted(tested) == list(range(len(known)))
 
 
+def test_a_record_of_lesson_12_gets_the_rows_that_it_lacks_and_no_others(tmp_path, monkeypatch):
+    study = imported("own_data")
+    whole = (study.RECORDS / "own_data_weeks.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    path = tmp_path / "own_data_weeks.csv"
+    path.write_text("".join(line for line in whole if not line.startswith("linear,0,2,")), encoding="utf-8")
+    monkeypatch.setattr(study, "Network", None)  # no network is missing
+    study.measure_weeks(study.Record("weeks", tmp_path))
+    both = [pd.read_csv(one).set_index(["method", "fold", "row"]) for one in (study.RECORDS / path.name, path)]
+    assert len(both[0]) == len(both[1])
+    pd.testing.assert_frame_equal(both[0].sort_index(), both[1].sort_index(), atol=2e-4)
+
+
 def test_costs_are_measured_turn_by_turn_and_a_rerun_fills_what_is_missing(monkeypatch, tmp_path):
     study = imported("cost_growth")
     path, order = tmp_path / "costs.csv", []
