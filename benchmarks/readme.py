@@ -42,16 +42,18 @@ def ratio(row):
 
 
 def step():
-    """A row for each version of PyMC and width."""
-    rows = [["PyMC", "H", "ours (ms)", *PEERS.values()]]
+    """A row for each version of PyMC and width, and how far the aim is."""
+    rows, against = [["PyMC", "H", "ours (ms)", *PEERS.values()]], []
     for stack in STACKS.values():
-        found = record(f"step_{stack}")
-        by = {(row["width"], row["name"]): row for row in found["rows"]}
-        for width in sorted({width for width, _ in by}):
-            its = [by.get((width, name)) for name in PEERS]
+        found = {(row["width"], row["name"]): row for row in record(f"step_{stack}")["rows"]}
+        for width in sorted({width for width, _ in found}):
+            its = [found.get((width, name)) for name in PEERS]
             cells = [f"{short(row['ms_per_step'])}: {ratio(row)}" if row else "–" for row in its]
-            rows.append([stack[-1], str(width), f"{short(by[width, 'ours']['ms_per_step'])}", *cells])
-    return table(*rows)
+            rows.append([stack[-1], str(width), short(found[width, "ours"]["ms_per_step"]), *cells])
+            fastest = min(filter(None, its), key=lambda row: row["ms_per_step"])
+            against.append(fastest["ours_over_it"])
+    said = f"Our step takes {min(against):.2f} to {max(against):.2f} of the time of the fastest rival; the aim is 0.50."
+    return f"{table(*rows)}\n\n{said}"
 
 
 def start():
