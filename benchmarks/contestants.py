@@ -22,7 +22,7 @@ def start(width):
 
 
 def pymc_model(width, images, labels):
-    """The network as a `pm.Model` on minibatches, with `start` as its initial point."""
+    """The network as a `pm.Model` on minibatches."""
     import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
     import pymc as pm
     import pytensor

@@ -1,6 +1,6 @@
 """Is a gradient faster in XLA than in Numba? What a gradient costs NUTS, with the lessons' networks of `nuts.py`.
 
-    python benchmarks/gradients.py        # writes gradients.json; about three minutes
+    python benchmarks/gradients.py        # writes gradients.json; about five minutes
 
 `inference.nuts` lets nutpie compile the log density with Numba, loop by loop; nutpie can also have it compiled by JAX,
 whose XLA works on whole arrays. One chain on one core, 150 steps of tuning and 150 draws; microseconds for each

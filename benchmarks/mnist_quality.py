@@ -1,6 +1,6 @@
 """Error and NLL on MNIST at KL weight 1: a mixture of ADVI fits beside an ensemble, settings chosen on validation.
 
-    python benchmarks/mnist_quality.py [--seeds 5]        # writes mnist_quality.csv; resumable; about half an hour
+    python benchmarks/mnist_quality.py [--seeds 5]        # writes mnist_quality.csv; resumable; about 40 minutes
 
 Network 784-1200-1200-10, rectified layers, no augmentation. First each setting of the grid learns from 50 000 training
 images and answers the other 10 000: per method the smallest NLL chooses. Only then are the chosen settings fitted to

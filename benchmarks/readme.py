@@ -1,6 +1,8 @@
 """The tables and sentences of benchmarks/README.md that repeat the records: each stands between two marks there.
 
-python benchmarks/readme.py        # writes them; nothing is measured
+    python benchmarks/readme.py
+
+Nothing is measured here.
 """
 
 import json
@@ -72,12 +74,15 @@ def start():
 def roofline():
     """Parts of a step in milliseconds, and the least that memory and matrix products of this machine allow."""
     rows = [["H", "weights", "step", "noise", "Adam", "memory alone", "log density", "products alone", "step / least"]]
+    shares = []
     for row in record("profile"):
         parts = [row[name] for name in ("step", "noise", "Adam", "memory", "log density", "products")]
         least = row["step"] / (row["memory"] + row["products"])
+        shares.append(row["noise"] / (row["step"] - row["memory"] - row["products"]))
         weights = f"{row['weights']:,}".replace(",", " ")
         rows.append([str(row["width"]), weights, *(f"{ms:.2f}" for ms in parts), f"{least:.1f}"])
-    return table(*rows)
+    said = f"The noise is {min(shares):.0%} to {max(shares):.0%} of what a step takes beyond that sum."
+    return f"{table(*rows)}\n\n{said}"
 
 
 def mnist():
