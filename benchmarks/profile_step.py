@@ -1,20 +1,24 @@
 """Where the time of an ADVI step on MNIST goes: `inference.advi`, part by part.
 
-    python benchmarks/profile_step.py [--widths 128 400 1200]      # writes profile.json; about three minutes
+    python benchmarks/profile_step.py [--widths 128 400 1200]      # writes profile.json; about four minutes
 
 Network, batch and optimiser are those of benchmarks/run.py. XLA fuses a step into few loops, so a part is what the step
 gains when the part is left out: the noise (a constant in its place), and Adam with the standard deviations (plain
 gradient steps on the means in its place). What is left is the log density with its gradient; fetching the batch is
-timed on its own. "threefry" is the whole step with the noise of `jax.random`, as it was before the counters of
-`bnn_course` took its place. Medians of five turns; variants take turns. Beside it stands what this machine allows:
+timed on its own. Three more variants are the whole step as it was once: with the noise of `jax.random` ("threefry"),
+with JAX's inverse distribution function ("erf_inv"), and with the derivative of a draw left to JAX ("derivative").
+Medians of five turns; variants take turns. Beside it stands what this machine allows:
 Adam must move each weight's mean, log sd and four moments through memory, and the gradient needs three matrix products.
 """
 
 import argparse
+import contextlib
 import json
+import math
 import statistics
 import time
 from pathlib import Path
+from unittest import mock
 
 import bnn_course  # isort: skip  # noqa: F401  (sets PyTensor up before it is imported)
 import jax
@@ -37,18 +41,30 @@ def constant(offset, shape, stream, dtype):
     return jnp.full(shape, 0.5, dtype) * (1 + stream.astype(dtype) * 0)  # depends on the step, so it is not hoisted
 
 
-NOISE = {"step": _loop.normals, "constant": constant, "threefry": threefry}
+def erf_inv(u):
+    return math.sqrt(2) * jax.lax.erf_inv(u)
 
 
-def whole_step(width, images, labels, normals):
-    """`inference.advi` with its noise made by `normals`: a function that runs n more steps."""
-    usual = _loop.normals
-    _loop.normals = normals
-    try:
+def draw(mean, log_sd, noise):
+    return mean + jnp.exp(log_sd) * noise
+
+
+VARIANTS = {  # names of `_loop`, and what stands in their place
+    "step": {},
+    "constant": {"normals": constant},
+    "threefry": {"normals": threefry},
+    "erf_inv": {"normal_quantile": erf_inv},
+    "derivative": {"drawn": draw},
+}
+
+
+def whole_step(width, images, labels, others):
+    """`inference.advi` with `others` in place of what has their names in `_loop`: a function that runs n more steps."""
+    with contextlib.ExitStack() as stack:
+        for name, other in others.items():
+            stack.enter_context(mock.patch.object(_loop, name, other))
         run, _ = contestants.ours(width, images, labels, 1e-3)
         run(8)  # compiles
-    finally:
-        _loop.normals = usual
     return run
 
 
@@ -105,12 +121,13 @@ def milliseconds(runs):
 
 def parts_of(width, images, labels):
     """Milliseconds of the parts of a step, and of the step with other noise; and what memory and products allow."""
-    runs = {name: whole_step(width, images, labels, make) for name, make in NOISE.items()}
+    runs = {name: whole_step(width, images, labels, others) for name, others in VARIANTS.items()}
     runs["density"] = gradient_step(width, images, labels)
     runs["batch"] = fetch(images, labels)
     ms = milliseconds(runs)
     parts = {"step": ms["step"], "noise": ms["step"] - ms["constant"], "Adam": ms["constant"] - ms["density"]}
-    parts |= {"log density": ms["density"], "of which batch": ms["batch"], "threefry": ms["threefry"]}
+    parts |= {"log density": ms["density"], "of which batch": ms["batch"]}
+    parts |= {name: ms[name] for name in ("threefry", "erf_inv", "derivative")}
     weights = sum(mean.size for mean in contestants.start(width).values())
     operations = growth.OPERATIONS * contestants.BATCH * weights
     limits = {

@@ -16,6 +16,7 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from scipy import special
 
 from bnn_course import _graph, _loop, inference, models
 
@@ -392,6 +393,26 @@ def test_noise_is_standard_normal_and_unrelated_between_steps_and_components():
     assert abs(np.mean(first * second)) < 5 * error
     assert abs(np.mean(first[1:] * first[:-1])) < 5 * error
     assert np.isfinite(first).all() and 4 < np.abs(first).max() < 5.5
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_the_quantile_of_all_numbers_that_24_bits_can_give(x64):
+    u = np.arange(2**24) * 2.0**-23 + 2.0**-24 - 1
+    with jax.enable_x64(x64):
+        found = jax.jit(_loop.normal_quantile)(u.astype("float32"))
+    assert found.dtype == "float32"
+    assert np.abs(np.asarray(found, float) - np.sqrt(2) * special.erfinv(u)).max() < 1e-5
+
+
+def test_the_gradient_of_a_draw_is_that_of_its_formula():
+    rng = np.random.default_rng(0)
+    mean, log_sd, noise, weight = (rng.normal(size=(4, 3)) for _ in range(4))
+    with jax.enable_x64(True):
+        gradients = [
+            jax.grad(lambda m, s, draw=draw: (weight * jnp.sin(draw(m, s, noise))).sum(), (0, 1))(mean, log_sd)
+            for draw in (_loop.drawn, lambda m, s, e: m + jnp.exp(s) * e)
+        ]
+    np.testing.assert_allclose(*gradients, rtol=1e-12)
 
 
 def test_draws_have_the_moments_of_the_approximation_on_the_variables_own_scale():
