@@ -120,7 +120,10 @@ LESSONS = {
 
 
 class Built(NamedTuple):
-    """The model of a lesson, and its twin that sees all data at once."""
+    """The model of a lesson, and its twin that sees all data at once, in double precision.
+
+    (In single precision PyMC's softmax is zero, and its log minus infinity, where a network is wrong and very sure.)
+    """
 
     name: str
     model: pm.Model
@@ -131,8 +134,10 @@ class Built(NamedTuple):
 def built(request):
     """The models of a lesson, for all tests of it: then they go, with what was compiled for them."""
     source = LESSONS[request.param]
+    with pytensor.config.change_flags(floatX="float64"):
+        twin = source.build(batches=False)
     with pytensor.config.change_flags(floatX="float32" if "digits" in request.param else "float64"):
-        yield Built(request.param, source.build(), source.build(batches=False))
+        yield Built(request.param, source.build(), twin)
     jax.clear_caches()
     gc.collect()
 
