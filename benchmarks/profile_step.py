@@ -45,16 +45,12 @@ def erf_inv(u):
     return math.sqrt(2) * jax.lax.erf_inv(u)
 
 
-def draw(mean, log_sd, noise):
-    return mean + jnp.exp(log_sd) * noise
-
-
 VARIANTS = {  # names of `_loop`, and what stands in their place
     "step": {},
     "constant": {"normals": constant},
     "threefry": {"normals": threefry},
     "erf_inv": {"normal_quantile": erf_inv},
-    "derivative": {"drawn": draw},
+    "derivative": {"drawn": _loop._draw},
 }
 
 

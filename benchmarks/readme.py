@@ -124,7 +124,7 @@ def nuts():
     rows = [["network", "seeds", *found]]
     for its in zip(*found.values(), strict=True):
         cells = ["{:.2f} ({:.2f}–{:.2f})".format(*row["smallest_ours_over_it"]) for row in its]
-        rows.append([its[0]["model"], " and ".join(sorted({str(row["seeds"]) for row in its})), *cells])
+        rows.append([its[0]["model"], " and ".join(dict.fromkeys(str(row["seeds"]) for row in its)), *cells])
     return table(*rows)
 
 

@@ -303,9 +303,9 @@ def normals(offset: Any, shape: tuple[int, ...], stream: Any, dtype: Any) -> Any
 def normal_quantile(u: Any) -> Any:
     """√2 erf⁻¹(u), the Normal quantile of (1 + u)/2, to 10⁻⁵ for float32 and |u| ≤ 1 − 2⁻²⁴.
 
-    Half the time of `jax.lax.erf_inv`: divided by u, the quantile is nearly a straight line in √(3 − log(1 − u²)), for
-    which one polynomial does. (M. Giles, "Approximating the erfinv function", GPU Computing Gems 2, 2011, has two, in
-    log(1 − u²) and in its root.)
+    Faster than `jax.lax.erf_inv` (benchmarks/profile_step.py): divided by u, the quantile is nearly a straight line in
+    √(3 − log(1 − u²)), for which one polynomial does. (M. Giles, "Approximating the erfinv function", GPU Computing
+    Gems 2, 2011, has two, in log(1 − u²) and in its root.)
     """
     return u * _value(QUANTILE_OVER_U, jnp.sqrt(3 - _log((1 - u) * (1 + u))))
 
