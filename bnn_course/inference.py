@@ -31,6 +31,7 @@ from jax.sharding import Mesh
 from pymc.stats.convergence import log_warnings, run_convergence_checks
 
 from bnn_course import _checkpoint, _checks, _graph, _loop, _predict, models
+from bnn_course import _tanh as _tanh  # PyTensor uses it from now on
 from bnn_course._loop import Plan, State
 from bnn_course._problem import Problem, forget
 

@@ -19,6 +19,7 @@ FLOOR = {
     "_graph": 1,
     "_problem": 2,
     "_loop": 2,
+    "_tanh": 0,
     "_checkpoint": 3,
     "_predict": 3,
     "answers": 2,
@@ -51,7 +52,7 @@ FLOOR = {
     "plots": 2,
 }
 BACKENDS = {"pymc", "pytensor", "jax", "jaxlib", "arviz"}
-KNOW_BACKENDS = {"_graph", "_problem", "_loop", "_checkpoint", "_predict", "inference", "models"}
+KNOW_BACKENDS = {"_graph", "_problem", "_loop", "_tanh", "_checkpoint", "_predict", "inference", "models"}
 LIGHT = sorted(set(FLOOR) - KNOW_BACKENDS)
 
 
