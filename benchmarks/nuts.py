@@ -165,6 +165,7 @@ def main():
                 continue  # measured before an interruption
             rows[name] = list(measured(name, model))
             record.write_text(json.dumps([row for its in rows.values() for row in its], indent=2) + "\n")
+            jax.clear_caches()  # NumPyro loads its program for every seed, and a process may map so many parts of memory
 
 
 if __name__ == "__main__":
