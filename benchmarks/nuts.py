@@ -165,7 +165,7 @@ def main():
                 continue  # measured before an interruption
             rows[name] = list(measured(name, model))
             record.write_text(json.dumps([row for its in rows.values() for row in its], indent=2) + "\n")
-            jax.clear_caches()  # NumPyro loads its program for every seed, and a process may map so many parts of memory
+            jax.clear_caches()  # NumPyro loads its program for every seed, and a process can map only so much
 
 
 if __name__ == "__main__":
