@@ -1,6 +1,6 @@
 """The hyperbolic tangent for Numba's loops, several numbers at a time.
 
-PyTensor hands tanh to the C library, one number after another, and that was up to a third of a gradient for NUTS
+PyTensor hands tanh to the C library, one number after another, which is a good part of what a gradient costs NUTS
 (``python benchmarks/gradients.py``). Additions, products and one division instead are what LLVM computes for several
 numbers at once. Importing this module has PyTensor use it in all that it compiles with Numba in double precision.
 """
